@@ -1,0 +1,1 @@
+"""From samples to feature vectors, hop by hop."""

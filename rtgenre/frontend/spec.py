@@ -1,0 +1,1 @@
+"""Every number that defines a feature, and a fingerprint of them all."""

@@ -1,0 +1,1 @@
+"""From feature vectors to logits, with a state that the caller owns."""

@@ -1,0 +1,1 @@
+"""From logits to a decision that people can rely on."""
