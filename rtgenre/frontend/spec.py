@@ -1,1 +1,265 @@
 """Every number that defines a feature, and a fingerprint of them all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self, get_args
+
+from rtgenre.errors import ConfigError, nearest
+from rtgenre.frontend import tables
+
+Window = Literal["hann", "hanning"]
+Scaling = Literal["spectrum", "density"]
+Feature = Literal[
+    "mfcc", "log_mel", "contrast", "chroma", "centroid", "bandwidth", "rolloff", "flux", "zcr", "rms"
+]
+FEATURES: tuple[Feature, ...] = get_args(Feature)
+MEL_FEATURES = frozenset({"mfcc", "log_mel", "flux"})
+
+# Part of the fingerprint: raise it whenever a kernel gives other values for the same numbers.
+DEFINITION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontendSpec:
+    """What the frontend computes; two equal specs give equal features.
+
+    The defaults are those of the shipped model. A spec is validated when it is made.
+
+    Attributes:
+        sample_rate: Hz.
+        n_fft: samples in a window, a power of two from 256 to 8192.
+        hop: samples from one window to the next, at most ``n_fft``.
+        window: ``hann`` is periodic (librosa, scipy), ``hanning`` symmetric (``numpy.hanning``).
+        scaling: ``spectrum`` is |X|² (librosa); ``density`` is one-sided with a sampling rate of 2,
+            2|X|²/(2·Σw²) and half of that at bins 0 and n_fft/2 (matplotlib's ``psd``).
+        features: blocks of the frame, in order.
+        n_mels: mel bands (Slaney scale, area-normalised triangles).
+        fmin_hz: lower edge of the lowest mel band.
+        fmax_hz: upper edge of the highest mel band.
+        log_floor_db: absolute floor of the log-mel spectrum, 10·log10 of power.
+        n_mfcc: cepstral coefficients, the zeroth included.
+        n_contrast_bands: octave bands of spectral contrast above the lowest; one value more is given.
+        contrast_fmin_hz: upper edge of the lowest contrast band.
+        contrast_quantile: share of a band's bins that makes its peak, and its valley.
+        contrast_floor_db: absolute floor of peaks and valleys, 10·log10 of magnitude.
+        n_chroma: pitch classes an octave: 12, 24 or 36.
+        rolloff_fraction: share of the summed magnitude below the roll-off frequency.
+        running_s: time constants; for each, exponential running mean and spread of every feature are appended.
+
+    Raises:
+        ConfigError: a value is of the wrong type, unknown or out of range.
+    """
+
+    sample_rate: int = 22050
+    n_fft: int = 2048
+    hop: int = 1920
+    window: Window = "hanning"
+    scaling: Scaling = "density"
+    features: tuple[Feature, ...] = ("mfcc", "contrast")
+    n_mels: int = 64
+    fmin_hz: float = 0.0
+    fmax_hz: float = 8000.0
+    log_floor_db: float = -80.0
+    n_mfcc: int = 20
+    n_contrast_bands: int = 6
+    contrast_fmin_hz: float = 200.0
+    contrast_quantile: float = 0.2
+    contrast_floor_db: float = -40.0
+    n_chroma: int = 12
+    rolloff_fraction: float = 0.85
+    running_s: tuple[float, ...] = (2.5, 10.0)
+
+    def __post_init__(self) -> None:
+        self._check_types()
+        self._check_framing()
+        self._check_features()
+        if self.uses_mel:
+            self._check_mel()
+        if "contrast" in self.features:
+            self._check_contrast()
+        _require(self.n_chroma in (12, 24, 36), "n_chroma", self.n_chroma, "12, 24 or 36")
+        _require(0.0 < self.rolloff_fraction < 1.0, "rolloff_fraction", self.rolloff_fraction, "between 0 and 1")
+        shortest = self.hop / self.sample_rate
+        for tau in self.running_s:
+            _require(shortest <= tau <= 3600.0, "running_s", tau, f"from one hop ({shortest:.4g} s) to 3600 s")
+
+    def _check_types(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            wanted = str(f.type)
+            if wanted == "float" and isinstance(value, int) and not isinstance(value, bool):
+                value = float(value)  # 8000 and 8000.0 are the same spec and need the same fingerprint
+                object.__setattr__(self, f.name, value)
+            if wanted == "int":
+                ok = isinstance(value, int) and not isinstance(value, bool)
+            elif wanted == "float":
+                ok = isinstance(value, float) and math.isfinite(value)
+            elif wanted.startswith("tuple"):
+                ok = isinstance(value, tuple)
+            else:
+                ok = isinstance(value, str)
+            _require(ok, f.name, value, f"of type {wanted}")
+        running = tuple(float(t) if _is_number(t) else math.nan for t in self.running_s)
+        _require(all(math.isfinite(t) for t in running), "running_s", self.running_s, "numbers of seconds")
+        object.__setattr__(self, "running_s", running)
+
+    def _check_framing(self) -> None:
+        _require(1000 <= self.sample_rate <= 384_000, "sample_rate", self.sample_rate, "from 1000 to 384000 Hz")
+        _require(
+            256 <= self.n_fft <= 8192 and self.n_fft & (self.n_fft - 1) == 0,
+            "n_fft",
+            self.n_fft,
+            "a power of two from 256 to 8192",
+        )
+        _require(
+            1 <= self.hop <= self.n_fft, "hop", self.hop, f"from 1 to n_fft ({self.n_fft}): no sample is skipped"
+        )
+        for name, value, allowed in (("window", self.window, Window), ("scaling", self.scaling, Scaling)):
+            _require(value in get_args(allowed), name, value, f"one of {', '.join(get_args(allowed))}")
+
+    def _check_features(self) -> None:
+        _require(len(self.features) > 0, "features", self.features, f"at least one of {', '.join(FEATURES)}")
+        for feature in self.features:
+            if feature not in FEATURES:
+                raise ConfigError(f"frontend feature {feature!r} is unknown", nearest(str(feature), FEATURES))
+        _require(len(set(self.features)) == len(self.features), "features", self.features, "each named once")
+
+    def _check_mel(self) -> None:
+        nyquist = self.sample_rate / 2
+        _require(1 <= self.n_mels <= 512, "n_mels", self.n_mels, "from 1 to 512")
+        _require(1 <= self.n_mfcc <= self.n_mels, "n_mfcc", self.n_mfcc, f"from 1 to n_mels ({self.n_mels})")
+        _require(
+            0.0 <= self.fmin_hz < self.fmax_hz <= nyquist,
+            "fmin_hz, fmax_hz",
+            (self.fmin_hz, self.fmax_hz),
+            f"0 <= fmin_hz < fmax_hz <= {nyquist:g} (half the sample rate)",
+        )
+        _require(-200.0 <= self.log_floor_db <= 0.0, "log_floor_db", self.log_floor_db, "from -200 to 0 dB")
+        weights = tables.mel_weights(self.sample_rate, self.n_fft, self.n_mels, self.fmin_hz, self.fmax_hz)
+        empty = int((weights.max(axis=1) == 0.0).sum())
+        if empty:
+            raise ConfigError(
+                f"n_mels = {self.n_mels} leaves {empty} mel bands without any bin of an n_fft of {self.n_fft}",
+                "ask for fewer mel bands or a larger n_fft",
+            )
+
+    def _check_contrast(self) -> None:
+        nyquist = self.sample_rate / 2
+        _require(1 <= self.n_contrast_bands <= 12, "n_contrast_bands", self.n_contrast_bands, "from 1 to 12")
+        lowest = 2 * self.sample_rate / self.n_fft
+        highest = nyquist / 2.0 ** (self.n_contrast_bands - 1)
+        _require(
+            lowest <= self.contrast_fmin_hz < highest,
+            "contrast_fmin_hz",
+            self.contrast_fmin_hz,
+            f"from two bins ({lowest:.4g} Hz) to below {highest:g} Hz, where the last band begins at {nyquist:g} Hz",
+        )
+        _require(
+            0.0 < self.contrast_quantile <= 0.5, "contrast_quantile", self.contrast_quantile, "above 0, at most 0.5"
+        )
+        floor = self.contrast_floor_db
+        _require(-150.0 <= floor <= 0.0, "contrast_floor_db", floor, "from -150 to 0 dB")
+
+    @property
+    def n_bins(self) -> int:
+        """Bins of a power spectrum."""
+        return self.n_fft // 2 + 1
+
+    @property
+    def uses_mel(self) -> bool:
+        """Whether any feature is made from mel bands."""
+        return not MEL_FEATURES.isdisjoint(self.features)
+
+    @property
+    def hops_per_s(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop
+
+    @property
+    def block_sizes(self) -> dict[Feature, int]:
+        """How many values each feature block has, in the order of the frame."""
+        many = {
+            "mfcc": self.n_mfcc,
+            "log_mel": self.n_mels,
+            "contrast": self.n_contrast_bands + 1,
+            "chroma": self.n_chroma,
+        }
+        return {feature: many.get(feature, 1) for feature in self.features}
+
+    @property
+    def n_frame_features(self) -> int:
+        """Values of one frame before running statistics are appended."""
+        return sum(self.block_sizes.values())
+
+    @property
+    def n_features(self) -> int:
+        """Values of one frame."""
+        return self.n_frame_features * (1 + 2 * len(self.running_s))
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """A name for every value of the frame, in order, like ``mfcc_3`` or ``contrast_0_mean_2.5s``."""
+        frame = [
+            feature if size == 1 and feature not in ("mfcc", "log_mel") else f"{feature}_{i}"
+            for feature, size in self.block_sizes.items()
+            for i in range(size)
+        ]
+        running = [f"{name}_{kind}_{tau:g}s" for tau in self.running_s for kind in ("mean", "spread") for name in frame]
+        return (*frame, *running)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values only, fit for JSON and TOML; ``from_dict`` takes them back."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Make a spec from plain values; what is absent keeps its default.
+
+        Raises:
+            ConfigError: a key is unknown or a value is not allowed.
+        """
+        known = [f.name for f in fields(cls)]
+        for key in values:
+            if key not in known:
+                raise ConfigError(f"frontend setting {key!r} is unknown", nearest(str(key), known))
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**given)
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the canonical JSON of every number, and of the definition's version."""
+        canonical = json.dumps(
+            {"definition": DEFINITION, **self.to_dict()}, sort_keys=True, separators=(",", ":"), allow_nan=False
+        )
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @classmethod
+    def librosa_default(cls, **changes: Any) -> Self:
+        """The numbers librosa 0.11 uses by default (with ``center=False, tuning=0, top_db=None``)."""
+        rate = changes.get("sample_rate", 22050)
+        numbers: dict[str, Any] = {
+            "sample_rate": rate,
+            "hop": 512,
+            "window": "hann",
+            "scaling": "spectrum",
+            "features": ("mfcc", "contrast", "chroma", "centroid", "rms", "zcr"),
+            "n_mels": 128,
+            "fmax_hz": rate / 2,
+            "log_floor_db": -100.0,
+            "contrast_quantile": 0.02,
+            "contrast_floor_db": -100.0,
+            "running_s": (),
+        }
+        return cls(**{**numbers, **changes})
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _require(ok: bool, name: str, value: object, allowed: str) -> None:
+    if not ok:
+        raise ConfigError(f"frontend {name} = {value!r} is not allowed", f"allowed: {allowed}")

@@ -1,0 +1,270 @@
+"""The command line. Commands parse and print; the only place that turns errors into exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+from rtgenre import __version__
+from rtgenre.errors import EX_INTERRUPT, EX_OK, EX_USAGE, RtgenreError
+
+if TYPE_CHECKING:
+    from rtgenre.config import Loaded
+
+app = typer.Typer(
+    name="rtgenre",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Real-time music genre tagger: a microphone, a line-in or a file becomes a feed of genre posteriors.\n\n"
+    "Start with `rtgenre run`. If there is no sound, `rtgenre doctor` says why.\n\n"
+    "Exit codes: 0 ok, 2 usage, 69 device, source or port unavailable, 78 configuration or model, 130 interrupted.",
+)
+config_app = typer.Typer(no_args_is_help=True, help="Show, check or describe the settings.")
+app.add_typer(config_app, name="config")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file instead of the user's own.")
+]
+SourceOption = Annotated[
+    str | None,
+    typer.Option("--source", "-s", metavar="SOURCE", help="device, device:NAME, file:PATH, stdin, demo or auto."),
+]
+RateOption = Annotated[int | None, typer.Option("--rate", metavar="HZ", help="Sample rate of stdin or the device.")]
+ChannelsOption = Annotated[int | None, typer.Option("--channels", metavar="N", help="Channels of stdin or the device.")]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", metavar="FORMAT", help="Of stdin: s16le, s24le, s32le or f32le.")
+]
+ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="Name of a shipped model, or a folder.")]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="Compute on: auto, cpu, torch or cuda.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe.")]
+
+
+def main() -> None:
+    """Run a command and leave with its exit code."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run a command line and return its exit code; errors are printed on stderr, never as a traceback."""
+    try:
+        code = app(arguments, prog_name="rtgenre", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        return EX_USAGE
+    except click.ClickException as error:
+        error.show()
+        return EX_USAGE
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return EX_INTERRUPT
+    except BrokenPipeError:
+        # The reader of stdout has left, which is its right; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EX_OK
+    except RtgenreError as error:
+        print(f"rtgenre: error: {error}", file=sys.stderr)
+        return error.exit_code
+    return code if isinstance(code, int) else EX_OK
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        print(f"rtgenre {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(EX_USAGE)
+
+
+@app.command()
+def run(
+    source: SourceOption = None,
+    config: ConfigOption = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the source in the feed's topics.")] = None,
+    rate: RateOption = None,
+    channels: ChannelsOption = None,
+    pcm: FormatOption = None,
+    fast: Annotated[bool, typer.Option("--fast", help="File and demo: as fast as possible.")] = False,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    publish: Annotated[str | None, typer.Option("--publish", metavar="ADDRESS", help="Of the feed.")] = None,
+    control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
+    no_feed: Annotated[bool, typer.Option("--no-feed", help="Do not open the ZeroMQ feed.")] = False,
+    no_ui: Annotated[bool, typer.Option("--no-ui", help="JSON lines, also on a terminal.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stdout: only the feed.")] = False,
+) -> int:
+    """Listen and publish: the daemon.
+
+    On a terminal it shows the UI, in a pipe it prints the feed's messages as JSON lines.
+    Without --source it takes the default input device, and a built-in demo where there is none.
+
+    Examples: rtgenre run · rtgenre run --source device:USB · rtgenre run --source file:set.flac ·
+    arecord -f S16_LE -r 48000 -c 2 | rtgenre run --source stdin --rate 48000 --channels 2
+    """
+    overrides = {
+        "source.use": source,
+        "source.name": name,
+        "source.sample_rate": rate,
+        "source.channels": channels,
+        "source.format": pcm,
+        "source.realtime": False if fast else None,
+        "model.path": model,
+        "model.device": device,
+        "feed.publish": publish,
+        "feed.control": control,
+        "feed.enabled": False if no_feed else None,
+    }
+    loaded = _load(config, overrides)
+    from rtgenre import logs
+    from rtgenre.daemon import Daemon, Presentation
+
+    screen = sys.stdout.isatty() and not (no_ui or quiet or no_feed)
+    settings = loaded.settings
+    kept = logs.set_up(settings.log.level, settings.log.format == "json", keep=screen)
+    try:
+        return Daemon(settings, Presentation(screen=screen, lines=not (screen or quiet))).run()
+    finally:
+        if kept is not None:
+            kept.show()
+
+
+@app.command()
+def watch(
+    endpoint: Annotated[str, typer.Argument(help="Address of the feed.")] = "tcp://127.0.0.1:5560",
+    control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
+    json: JsonOption = False,
+) -> int:
+    """Show a running daemon's feed: the terminal UI, or JSON lines in a pipe."""
+    from rtgenre.commands.watch import watch_lines, watch_screen
+
+    if json or not sys.stdout.isatty():
+        return watch_lines(endpoint, control)
+    return watch_screen(endpoint, control)
+
+
+@app.command()
+def tag(
+    files: Annotated[list[Path], typer.Argument(help="Sound files.", metavar="FILE…")],
+    json: JsonOption = False,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="PNG", help="Draw the posterior over time (.png, .svg or .pdf).")
+    ] = None,
+    config: ConfigOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+) -> int:
+    """Say what the live path says of files: a summary each, or every hop as JSON lines (--json, or in a pipe)."""
+    loaded = _load(config, {"model.path": model, "model.device": device})
+    from rtgenre.commands.tag import tag_files
+
+    return tag_files(files, loaded.settings, as_json=json or not sys.stdout.isatty(), plot=plot)
+
+
+@app.command()
+def devices(json: JsonOption = False) -> int:
+    """List the input devices; the one marked is what `rtgenre run` takes."""
+    from rtgenre.commands import devices as command
+
+    return command.show(as_json=json or not sys.stdout.isatty())
+
+
+@app.command()
+def monitor(
+    source: SourceOption = None,
+    config: ConfigOption = None,
+    rate: RateOption = None,
+    channels: ChannelsOption = None,
+    pcm: FormatOption = None,
+    json: JsonOption = False,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="Stop after this long.")] = None,
+) -> int:
+    """Show the level of a source, channel by channel, without any model: is this the right input?"""
+    overrides = {
+        "source.use": source,
+        "source.sample_rate": rate,
+        "source.channels": channels,
+        "source.format": pcm,
+    }
+    loaded = _load(config, overrides)
+    from rtgenre.commands import monitor as command
+
+    return command.show(loaded.settings.source, as_json=json or not sys.stdout.isatty(), seconds=seconds)
+
+
+@app.command()
+def doctor(config: ConfigOption = None, json: JsonOption = False) -> int:
+    """Check sound system, devices, GPU, ports, model and caches, and say what to do."""
+    from rtgenre.commands.doctor import examine
+
+    return examine(config, as_json=json or not sys.stdout.isatty())
+
+
+@app.command()
+def bench(
+    seconds: Annotated[float, typer.Option("--seconds", help="Length of the end-to-end run.")] = 20.0,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Append the JSON lines here.")] = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+) -> int:
+    """Measure this machine: each stage, start-up, and the way from the ring to a subscriber."""
+    loaded = _load(config, {"model.path": model, "model.device": device})
+    from rtgenre.commands.bench import bench as measure
+
+    return measure(loaded.settings, seconds, out, as_json=json or not sys.stdout.isatty())
+
+
+@config_app.command("show")
+def config_show(
+    config: ConfigOption = None,
+    origin: Annotated[bool, typer.Option("--origin", help="Say where each value comes from.")] = False,
+) -> int:
+    """Print the settings in force as TOML."""
+    from rtgenre.commands import settings as command
+
+    return command.show(_load(config, {}), with_origin=origin)
+
+
+@config_app.command("check")
+def config_check(config: ConfigOption = None) -> int:
+    """Check the settings file and the environment; exit code 78 if something is wrong."""
+    loaded = _load(config, {})
+    print(f"{loaded.path or 'no settings file: defaults'}: ok")
+    return EX_OK
+
+
+@config_app.command("path")
+def config_path() -> int:
+    """Print where your own settings file is looked for."""
+    from rtgenre.config import user_path
+
+    print(user_path())
+    return EX_OK
+
+
+@config_app.command("schema")
+def config_schema() -> int:
+    """Print the settings as JSON Schema, for editors."""
+    import msgspec
+
+    from rtgenre.config import schema
+
+    print(msgspec.json.format(msgspec.json.encode(schema())).decode())
+    return EX_OK
+
+
+def _load(path: Path | None, overrides: dict[str, Any]) -> Loaded:
+    from rtgenre import config
+
+    return config.load(path, overrides)

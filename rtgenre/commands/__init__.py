@@ -1,0 +1,1 @@
+"""One file a command of the command line; ``cli.py`` parses, these do."""

@@ -1,0 +1,230 @@
+"""``config.toml`` → validated settings. Unknown keys and values out of range are errors with a remedy.
+
+Every setting, its default and its unit stand in ``config.toml`` at the top of the repository; a test holds that
+file equal to the classes below. Precedence: command line, then ``RTGENRE_SECTION__KEY``, then the file, then the
+default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
+
+import msgspec
+import platformdirs
+from msgspec import Meta
+
+from rtgenre.errors import ConfigError, nearest
+from rtgenre.posterior.decision import PolicySettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENV_PREFIX = "RTGENRE_"
+ENV_FILE = "RTGENRE_CONFIG"
+
+Name = Annotated[str, Meta(pattern=r"^([a-z0-9_-]{1,32})?$")]
+PositiveInt = Annotated[int, Meta(ge=1)]
+CountOrAuto = Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the sound comes from (``[source]``)."""
+
+    use: str = "auto"
+    name: Name = ""
+    sample_rate: CountOrAuto = 0
+    channels: CountOrAuto = 0
+    pick: list[PositiveInt] = []
+    format: Literal["s16le", "s24le", "s32le", "f32le"] = "s16le"
+    realtime: bool = True
+    block_samples: Annotated[int, Meta(ge=16, le=65536)] = 1024
+    zeros_restart_s: Annotated[float, Meta(ge=0.0, le=86400.0)] = 30.0
+    seed: CountOrAuto = 0
+
+
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model is used, and on what (``[model]``)."""
+
+    path: str = "gtzan-lstm"
+    device: Literal["auto", "cpu", "torch", "cuda"] = "auto"
+
+
+class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The ZeroMQ feed (``[feed]``)."""
+
+    enabled: bool = True
+    publish: str = "tcp://127.0.0.1:5560"
+    control: str = "tcp://127.0.0.1:5561"
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Logs on stderr (``[log]``)."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings; one attribute a section of ``config.toml``."""
+
+    source: SourceSettings = SourceSettings()
+    model: ModelSettings = ModelSettings()
+    posterior: PolicySettings = PolicySettings()
+    feed: FeedSettings = FeedSettings()
+    log: LogSettings = LogSettings()
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Settings and where each came from.
+
+    Attributes:
+        settings: validated.
+        origins: ``section.key`` → ``default``, a file's path, an environment variable or ``command line``.
+        path: the file that was read; None where there was none.
+    """
+
+    settings: Settings
+    origins: dict[str, str]
+    path: Path | None
+
+
+def load(
+    path: Path | None = None, overrides: Mapping[str, object] | None = None, environ: Mapping[str, str] = os.environ
+) -> Loaded:
+    """Read, merge and validate.
+
+    Args:
+        path: of a file that must exist; None searches ``$RTGENRE_CONFIG``, then the user's folder, and is content
+            with defaults.
+        overrides: ``section.key`` → value from the command line; None values are left out.
+        environ: environment variables.
+
+    Raises:
+        ConfigError: unreadable file, unknown section or key, wrong type, value out of range.
+    """
+    values: dict[str, object] = {}
+    origins = dict.fromkeys(_known(), "default")
+    found = find(path, environ)
+    if found is not None:
+        from_file = _read(found)
+        values.update(from_file)
+        origins.update(dict.fromkeys(from_file, str(found)))
+    for variable, text in sorted(environ.items()):
+        key = _env_key(variable)
+        if key is not None:
+            values[key] = _env_value(key, text)
+            origins[key] = f"${variable}"
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            values[key] = value
+            origins[key] = "command line"
+    return Loaded(_validate(values, origins), origins, found)
+
+
+def find(path: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The file to read: as given, ``$RTGENRE_CONFIG``, or the one in the user's config folder.
+
+    Raises:
+        ConfigError: a file was named that does not exist.
+    """
+    if path is None and environ.get(ENV_FILE):
+        path = Path(environ[ENV_FILE])
+    if path is not None:
+        if not path.is_file():
+            raise ConfigError(f"there is no config file {path}", "`rtgenre config show` prints one to start from")
+        return path
+    default = user_path()
+    return default if default.is_file() else None
+
+
+def user_path() -> Path:
+    """Where a user's own ``config.toml`` is looked for."""
+    return Path(platformdirs.user_config_dir("rtgenre", appauthor=False)) / "config.toml"
+
+
+def schema() -> dict[str, object]:
+    """JSON Schema of the settings."""
+    return msgspec.json.schema(Settings)
+
+
+def flatten(settings: Settings) -> dict[str, object]:
+    """``section.key`` → value, in the order of the classes."""
+    return {key: getattr(getattr(settings, section), name) for key, (section, name) in _known().items()}
+
+
+def _known() -> dict[str, tuple[str, str]]:
+    """``section.key`` → (section, key) of every setting."""
+    sections = get_type_hints(Settings)
+    return {f"{s}.{k}": (s, k) for s, kind in sections.items() for k in get_type_hints(kind)}
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", "check that it is a text file you may read") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"{path} is not valid TOML: {error}", "mend that line; `rtgenre config check` tells"
+        ) from None
+    sections = get_type_hints(Settings)
+    values: dict[str, object] = {}
+    for section, table in tables.items():
+        if section not in sections:
+            raise ConfigError(f"{path}: unknown section [{section}]", nearest(section, sections))
+        if not isinstance(table, dict):
+            raise ConfigError(f"{path}: {section} must be a section", f"write [{section}] on a line of its own")
+        for key, value in table.items():
+            _check_key(section, key, str(path))
+            values[f"{section}.{key}"] = value
+    return values
+
+
+def _check_key(section: str, key: str, where: str) -> None:
+    keys = get_type_hints(get_type_hints(Settings)[section])
+    if key not in keys:
+        raise ConfigError(f"{where}: unknown setting {key!r} in [{section}]", nearest(key, keys))
+
+
+def _env_key(variable: str) -> str | None:
+    if not variable.startswith(ENV_PREFIX) or "__" not in variable:
+        return None
+    section, _, key = variable.removeprefix(ENV_PREFIX).lower().partition("__")
+    sections = get_type_hints(Settings)
+    if section not in sections:
+        raise ConfigError(f"${variable}: unknown section {section!r}", nearest(section, sections))
+    _check_key(section, key, f"${variable}")
+    return f"{section}.{key}"
+
+
+def _env_value(key: str, text: str) -> object:
+    """An environment variable is text: a TOML value where the setting is not text itself."""
+    section, name = _known()[key]
+    if isinstance(getattr(getattr(Settings(), section), name), str):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _validate(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings:
+    sections = get_type_hints(Settings)
+    chosen: dict[str, dict[str, object]] = {section: {} for section in sections}
+    for key, value in values.items():
+        section, name = _known()[key]
+        wanted = get_type_hints(sections[section], include_extras=True)[name]
+        try:
+            chosen[section][name] = msgspec.convert(value, wanted)
+        except msgspec.ValidationError as error:
+            default = getattr(getattr(Settings(), section), name)
+            raise ConfigError(
+                f"{key} = {value!r} ({origins[key]}) is not allowed: {error}", f"the default is {default!r}"
+            ) from None
+    settings = Settings(**{section: kind(**chosen[section]) for section, kind in sections.items()})
+    if settings.source.name == "heartbeat":
+        raise ConfigError("source.name = 'heartbeat' is taken by the feed itself", "choose another name, such as mic")
+    return settings

@@ -1,0 +1,64 @@
+"""How kernels are compiled, where the result is kept, and whether it is there already."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import platform
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import llvmlite.binding as llvm
+import numba
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Sums may be reordered so that they vectorise. Neither "no NaN" nor "no infinity" is promised to the
+# compiler: a spectrum that overflows must give a wrong number, not undefined behaviour.
+_FAST = {"reassoc", "contract", "arcp", "nsz"}
+_SOURCES = ("compiling.py", "fft.py", "kernels.py")
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """A piece of a kernel: compiled into each kernel that calls it, never on its own."""
+    return numba.njit(nogil=True, fastmath=_FAST, error_model="numpy", inline="always")(function)
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """A function that kernels call."""
+    return numba.njit(nogil=True, fastmath=_FAST, error_model="numpy")(function)
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """An entry point: releases the GIL and is kept on disk between runs, where a folder can be written."""
+    try:
+        return numba.njit(nogil=True, fastmath=_FAST, error_model="numpy", cache=True)(function)
+    except RuntimeError:  # numba: no folder to write to; NUMBA_CACHE_DIR can name one
+        return numba.njit(nogil=True, fastmath=_FAST, error_model="numpy")(function)
+
+
+def _marker(entry: Any, n_fft: int) -> Path | None:
+    """The file that says that the kernels for one ``n_fft`` are on disk; None where nothing is kept."""
+    folder = entry.stats.cache_path
+    if folder is None:
+        return None
+    here = Path(__file__).parent
+    stamps = [(name, (here / name).stat().st_mtime_ns) for name in _SOURCES]
+    key = (numba.__version__, sys.version, platform.machine(), llvm.get_host_cpu_name(), n_fft, stamps)
+    return Path(folder) / f"frontend-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.compiled"
+
+
+def is_marked(entry: Any, n_fft: int) -> bool:
+    """Whether ``mark`` was called for these sources on this machine."""
+    marker = _marker(entry, n_fft)
+    return marker is not None and marker.is_file()
+
+
+def mark(entry: Any, n_fft: int) -> None:
+    """Note that every kernel for one ``n_fft`` has been compiled and kept."""
+    marker = _marker(entry, n_fft)
+    if marker is not None and not marker.is_file():
+        with contextlib.suppress(OSError):  # only a progress note depends on it
+            marker.touch()

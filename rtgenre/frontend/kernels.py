@@ -1,0 +1,359 @@
+"""From a power spectrum to a frame: one compiled function, whatever the spec asks for.
+
+``frame_of_power`` reads constants from two arrays, ``layout`` (whole numbers: sizes and where things lie)
+and ``weights`` (filterbanks), which ``plan.py`` fills; a stream's own ``memory`` holds the spectrum, the
+scratch and the running statistics. Few arguments, because each array costs as much to pass as a small
+filterbank costs to apply.
+
+Numba keeps the compiled code under this file's date, so everything a kernel contains is written here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from rtgenre.frontend.compiling import kernel, part
+
+# What lies where in ``layout``. First sizes, then offsets in ``weights`` (…_W), in ``memory`` (…_M) and in
+# the frame (…_OUT, -1 where the spec does not ask for the feature).
+(
+    N_BINS,
+    N_MELS,
+    N_MFCC,
+    N_BANDS,
+    N_CHROMA,
+    N_RUNNING,
+    N_FRAME,
+    MEL_ROWS,
+    BAND_ROWS,
+    MEL_W,
+    DCT_W,
+    CHROMA_W,
+    RUNNING_W,
+    CONSTANTS_W,
+    POWER_M,
+    SCRATCH_M,
+    LOG_M,
+    BEFORE_M,
+    RUNNING_M,
+    MFCC_OUT,
+    LOG_MEL_OUT,
+    CONTRAST_OUT,
+    CHROMA_OUT,
+    CENTROID_OUT,
+    BANDWIDTH_OUT,
+    ROLLOFF_OUT,
+    FLUX_OUT,
+    ZCR_OUT,
+    RMS_OUT,
+    LAYOUT_SIZE,
+) = range(30)
+
+# From CONSTANTS_W on in ``weights``.
+BIN_HZ, LOG_FLOOR, CONTRAST_FLOOR, ROLLOFF = range(4)
+
+# At the start of ``memory``; hop_power writes them.
+MEAN_SQUARE, ZERO_CROSSINGS = range(2)
+
+MEL_BLOCK = 16  # mel rows are padded to whole blocks, so that no loop has a remainder
+_SUM_BLOCK = 32
+
+_F0 = np.float32(0.0)
+_TINY = np.float32(1.1754944e-38)  # smallest normal float32: librosa divides by nothing smaller
+_10_LOG10_E = np.float32(4.342944819032518)
+_10_LOG10_2 = np.float32(3.010299956639812)
+_HALF = np.float32(0.5)
+_ONE = np.float32(1.0)
+_L0 = np.float32(7.0376836292e-2)
+_L1 = np.float32(-1.1514610310e-1)
+_L2 = np.float32(1.1676998740e-1)
+_L3 = np.float32(-1.2420140846e-1)
+_L4 = np.float32(1.4249322787e-1)
+_L5 = np.float32(-1.6668057665e-1)
+_L6 = np.float32(2.0000714765e-1)
+_L7 = np.float32(-2.4999993993e-1)
+_L8 = np.float32(3.3333331174e-1)
+
+
+@part
+def to_decibels(v: Any, floor: Any) -> None:
+    """v ← 10·log10(max(v, floor)) in place; floor > 0, not denormal.
+
+    The logarithm is Cephes' logf (S. Moshier), without its branches; its error is below 1e-6 dB at 0 dB and
+    one unit in the last place elsewhere.
+    """
+    bits = v.view(np.int32)
+    for i in range(v.size):
+        v[i] = v[i] if v[i] > floor else floor
+    for i in range(v.size):
+        b = bits[i]
+        exponent = np.int32(np.int32(b - np.int32(0x3F3504F3)) >> np.int32(23))
+        bits[i] = np.int32(b - np.int32(exponent << np.int32(23)))
+        x = v[i] - _ONE
+        y = _L0 * x + _L1
+        y = y * x + _L2
+        y = y * x + _L3
+        y = y * x + _L4
+        y = y * x + _L5
+        y = y * x + _L6
+        y = y * x + _L7
+        y = (y * x + _L8) * x * x * x - _HALF * x * x
+        v[i] = (x + y) * _10_LOG10_E + np.float32(exponent) * _10_LOG10_2
+
+
+@part
+def mel_spectrum(power: Any, rows: Any, weights: Any, out: Any) -> None:
+    """Sparse mel filterbank: row m takes ``rows[3m+1]`` bins from ``rows[3m]`` on, weights at ``rows[3m+2]``."""
+    for m in range(out.size):
+        n = rows[3 * m + 1]
+        p = power[rows[3 * m] : rows[3 * m] + n]
+        w = weights[rows[3 * m + 2] : rows[3 * m + 2] + n]
+        total = _F0
+        for i in range(n):
+            total += p[i] * w[i]
+        out[m] = total
+
+
+@part
+def dense(matrix: Any, x: Any, out: Any) -> None:
+    """out ← matrix · x, the matrix given row by row."""
+    n = x.size
+    for r in range(out.size):
+        row = matrix[r * n : (r + 1) * n]
+        total = _F0
+        for i in range(n):
+            total += row[i] * x[i]
+        out[r] = total
+
+
+@part
+def sum_of_smallest(values: Any, bits: Any, k: Any, low: Any, high: Any) -> Any:
+    """Sum of the k smallest of values >= 0, by bisection on their bits.
+
+    The bits of non-negative floats, read as whole numbers, are in the same order as the floats, so the k-th
+    smallest is found by halving [low, high] and counting: no sort, no branch in a loop, nothing moved.
+    """
+    while low < high:
+        middle = np.int32(low + np.int32(np.int32(high - low) >> np.int32(1)))
+        count = np.int32(0)
+        for i in range(bits.size):
+            count += np.int32(bits[i] <= middle)
+        if count == k:
+            high = middle
+            break
+        if count > k:
+            high = middle
+        else:
+            low = np.int32(middle + np.int32(1))
+    total = _F0
+    count = np.int32(0)
+    kth = np.int32(0)
+    for i in range(bits.size):
+        inside = bits[i] <= high
+        total += values[i] if inside else _F0
+        count += np.int32(inside)
+        kth = max(kth, bits[i] if inside else np.int32(0))
+    if count > k:  # several bins equal the k-th: take away those too many
+        for i in range(bits.size):
+            if bits[i] == kth:
+                return total - np.float32(count - k) * values[i]
+    return total
+
+
+@part
+def sum_of_largest(values: Any, bits: Any, k: Any, low: Any, high: Any) -> Any:
+    """Sum of the k largest of values >= 0; as ``sum_of_smallest``."""
+    while low < high:
+        middle = np.int32(high - np.int32(np.int32(high - low) >> np.int32(1)))
+        count = np.int32(0)
+        for i in range(bits.size):
+            count += np.int32(bits[i] >= middle)
+        if count == k:
+            low = middle
+            break
+        if count > k:
+            low = middle
+        else:
+            high = np.int32(middle - np.int32(1))
+    total = _F0
+    count = np.int32(0)
+    kth = np.int32(0x7FFFFFFF)
+    for i in range(bits.size):
+        inside = bits[i] >= low
+        total += values[i] if inside else _F0
+        count += np.int32(inside)
+        kth = min(kth, bits[i] if inside else np.int32(0x7FFFFFFF))
+    if count > k:
+        for i in range(bits.size):
+            if bits[i] == kth:
+                return total - np.float32(count - k) * values[i]
+    return total
+
+
+@part
+def contrast_extremes(magnitude: Any, rows: Any, n_bands: Any, out: Any) -> None:
+    """Mean of the largest magnitudes of each band, then of the smallest: out[:n_bands], out[n_bands:]."""
+    all_bits = magnitude.view(np.int32)
+    for b in range(n_bands):
+        values = magnitude[rows[3 * b] : rows[3 * b + 1]]
+        bits = all_bits[rows[3 * b] : rows[3 * b + 1]]
+        k = np.int32(rows[3 * b + 2])
+        low = np.int32(0x7FFFFFFF)
+        high = np.int32(0)
+        for i in range(bits.size):
+            low = min(low, bits[i])
+            high = max(high, bits[i])
+        out[b] = sum_of_largest(values, bits, k, low, high) / np.float32(k)
+        out[n_bands + b] = sum_of_smallest(values, bits, k, low, high) / np.float32(k)
+
+
+@part
+def rolloff_bin(magnitude: Any, fraction: Any) -> Any:
+    """First bin at which the running sum of the magnitudes reaches a fraction of the whole."""
+    total = 0.0
+    for i in range(magnitude.size):
+        total += magnitude[i]
+    threshold = fraction * total
+    reached = 0.0
+    start = 0
+    while start + _SUM_BLOCK < magnitude.size:
+        block = 0.0
+        for i in range(_SUM_BLOCK):
+            block += magnitude[start + i]
+        if reached + block >= threshold:
+            break
+        reached += block
+        start += _SUM_BLOCK
+    for i in range(start, magnitude.size):
+        reached += magnitude[i]
+        if reached >= threshold:
+            return i
+    return magnitude.size - 1
+
+
+@part
+def rise(now: Any, before: Any) -> Any:
+    """Mean over bands of how far each rose; falls count nothing."""
+    total = _F0
+    for i in range(now.size):
+        d = now[i] - before[i]
+        total += d if d > _F0 else _F0
+    return total / np.float32(now.size)
+
+
+@part
+def running_statistics(frame: Any, alphas: Any, heard: Any, statistics: Any, out: Any) -> None:
+    """Exponential running mean and spread of every value, for every time constant.
+
+    The weight of the newest frame is at least 1/(t+1), so from the first frame on this is the plain mean of
+    what has been heard until the exponential window is full (the bias correction of T. Finch, "Incremental
+    calculation of weighted mean and variance", 2009, with that weight). Written to out[n:].
+    """
+    n = frame.size
+    for j in range(alphas.size):
+        first = _ONE / np.float32(heard + 1)
+        w = alphas[j] if alphas[j] > first else first
+        mean = statistics[2 * n * j : 2 * n * j + n]
+        variance = statistics[2 * n * j + n : 2 * n * (j + 1)]
+        here = out[n + 2 * n * j : 2 * n + 2 * n * j]
+        spread = out[2 * n + 2 * n * j : 3 * n + 2 * n * j]
+        for i in range(n):
+            d = frame[i] - mean[i]
+            mean[i] += w * d
+            variance[i] = (_ONE - w) * (variance[i] + w * d * d)
+            here[i] = mean[i]
+            spread[i] = math.sqrt(variance[i])
+
+
+@part
+def centroid_and_bandwidth(magnitude: Any, bin_hz: Any) -> Any:
+    """First moment of the magnitudes over frequency, and the square root of the second about it, in Hz."""
+    total = _F0
+    first = _F0
+    for i in range(magnitude.size):
+        total += magnitude[i]
+        first += magnitude[i] * np.float32(i)
+    if total <= _TINY:
+        return _F0, _F0
+    centre = first / total
+    second = _F0
+    for i in range(magnitude.size):
+        away = np.float32(i) - centre
+        second += magnitude[i] * away * away
+    return centre * bin_hz, math.sqrt(second / total) * bin_hz
+
+
+@kernel
+def frame_of_power(weights: Any, layout: Any, memory: Any, heard: int, follows: bool, out: Any) -> None:
+    """One frame from the power spectrum that lies in ``memory``.
+
+    Args:
+        weights: float32 constants of the spec.
+        layout: int32 sizes and offsets of the spec.
+        memory: float32, the stream's own; spectrum in, statistics kept.
+        heard: frames in the running statistics so far.
+        follows: the frame directly follows the one before (flux is 0 where it does not).
+        out: (n_features,) float32, written whole.
+    """
+    n_bins = layout[N_BINS]
+    n_mels = layout[N_MELS]
+    n_bands = layout[N_BANDS]
+    at = layout[CONSTANTS_W]
+    power = memory[layout[POWER_M] : layout[POWER_M] + n_bins]
+    magnitude = memory[layout[SCRATCH_M] : layout[SCRATCH_M] + n_bins]
+    for i in range(n_bins):
+        magnitude[i] = math.sqrt(power[i])
+
+    if n_mels > 0:
+        log_mel = memory[layout[LOG_M] : layout[LOG_M] + n_mels]
+        before = memory[layout[BEFORE_M] : layout[BEFORE_M] + n_mels]
+        padded = memory[layout[POWER_M] : layout[SCRATCH_M]]
+        mel_spectrum(padded, layout[layout[MEL_ROWS] :], weights[layout[MEL_W] :], log_mel)
+        to_decibels(log_mel, weights[at + LOG_FLOOR])
+        if layout[MFCC_OUT] >= 0:
+            dense(weights[layout[DCT_W] :], log_mel, out[layout[MFCC_OUT] : layout[MFCC_OUT] + layout[N_MFCC]])
+        if layout[LOG_MEL_OUT] >= 0:
+            out[layout[LOG_MEL_OUT] : layout[LOG_MEL_OUT] + n_mels] = log_mel
+        if layout[FLUX_OUT] >= 0:
+            out[layout[FLUX_OUT]] = rise(log_mel, before) if follows else _F0
+            before[:] = log_mel
+    if layout[CONTRAST_OUT] >= 0:
+        extremes = memory[layout[LOG_M] + n_mels : layout[LOG_M] + n_mels + 2 * n_bands]
+        contrast_extremes(magnitude, layout[layout[BAND_ROWS] :], n_bands, extremes)
+        to_decibels(extremes, weights[at + CONTRAST_FLOOR])
+        for b in range(n_bands):
+            out[layout[CONTRAST_OUT] + b] = extremes[b] - extremes[n_bands + b]
+    if layout[CHROMA_OUT] >= 0:
+        chroma = out[layout[CHROMA_OUT] : layout[CHROMA_OUT] + layout[N_CHROMA]]
+        dense(weights[layout[CHROMA_W] :], power, chroma)
+        most = _F0
+        for c in range(chroma.size):
+            most = max(most, chroma[c])
+        if most > _TINY:
+            for c in range(chroma.size):
+                chroma[c] /= most
+    if layout[CENTROID_OUT] >= 0 or layout[BANDWIDTH_OUT] >= 0:
+        centroid, bandwidth = centroid_and_bandwidth(magnitude, weights[at + BIN_HZ])
+        if layout[CENTROID_OUT] >= 0:
+            out[layout[CENTROID_OUT]] = centroid
+        if layout[BANDWIDTH_OUT] >= 0:
+            out[layout[BANDWIDTH_OUT]] = bandwidth
+    if layout[ROLLOFF_OUT] >= 0:
+        out[layout[ROLLOFF_OUT]] = np.float32(rolloff_bin(magnitude, weights[at + ROLLOFF])) * weights[at + BIN_HZ]
+    if layout[ZCR_OUT] >= 0:
+        out[layout[ZCR_OUT]] = memory[ZERO_CROSSINGS]
+    if layout[RMS_OUT] >= 0:
+        out[layout[RMS_OUT]] = math.sqrt(memory[MEAN_SQUARE])
+
+    if layout[N_RUNNING] > 0:
+        n = layout[N_FRAME]
+        running_statistics(
+            out[:n],
+            weights[layout[RUNNING_W] : layout[RUNNING_W] + layout[N_RUNNING]],
+            heard,
+            memory[layout[RUNNING_M] :],
+            out,
+        )

@@ -1,0 +1,157 @@
+"""A spec's constants, packed as the kernels read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rtgenre.frontend import fft, kernels, tables
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rtgenre.frontend.spec import Feature, FrontendSpec
+
+_OUT_SLOTS: dict[Feature, int] = {
+    "mfcc": kernels.MFCC_OUT,
+    "log_mel": kernels.LOG_MEL_OUT,
+    "contrast": kernels.CONTRAST_OUT,
+    "chroma": kernels.CHROMA_OUT,
+    "centroid": kernels.CENTROID_OUT,
+    "bandwidth": kernels.BANDWIDTH_OUT,
+    "rolloff": kernels.ROLLOFF_OUT,
+    "flux": kernels.FLUX_OUT,
+    "zcr": kernels.ZCR_OUT,
+    "rms": kernels.RMS_OUT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Constants of one spec; never written after it is made.
+
+    Attributes:
+        fft: float32, read by ``hop_power``.
+        weights: float32, read by ``frame_of_power``.
+        layout: int32, read by ``frame_of_power``.
+        memory_size: float32 values that a stream needs of its own.
+        parseval: (n_bins,) float32; its scalar product with a power spectrum in the spec's scaling
+            estimates the mean square of the samples.
+    """
+
+    fft: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    layout: NDArray[np.int32]
+    memory_size: int
+    parseval: NDArray[np.float32]
+
+
+class _Slab:
+    """Arrays joined end to end, each beginning at a multiple of 16 values."""
+
+    def __init__(self, size: int = 0) -> None:
+        self.size = size
+        self.parts: list[NDArray[np.float32]] = []
+
+    def reserve(self, size: int) -> int:
+        at = self.size
+        self.size += (size + 15) // 16 * 16
+        return at
+
+    def add(self, values: NDArray[np.float64]) -> int:
+        at = self.reserve(values.size)
+        part = np.zeros(self.size - at, np.float32)
+        part[: values.size] = values.ravel()
+        self.parts.append(part)
+        return at
+
+
+def _mel_rows(weights: NDArray[np.float64]) -> tuple[list[int], NDArray[np.float64]]:
+    """Sparse rows: (first bin, number of weights, offset) of each band, and the weights in whole blocks."""
+    rows: list[int] = []
+    kept: list[NDArray[np.float64]] = []
+    offset = 0
+    for row in weights:
+        used = np.flatnonzero(row)
+        first, n_used = int(used[0]), int(used[-1] - used[0]) + 1
+        n = -(-n_used // kernels.MEL_BLOCK) * kernels.MEL_BLOCK
+        padded = np.zeros(n)
+        padded[:n_used] = row[first : first + n_used]
+        rows += [first, n, offset]
+        kept.append(padded)
+        offset += n
+    return rows, np.concatenate(kept)
+
+
+def make_plan(spec: FrontendSpec) -> Plan:
+    """Compute every table of a spec (some milliseconds)."""
+    window = tables.window_samples(spec.n_fft, periodic=spec.window == "hann")
+    energy = float((window**2).sum())
+    density = spec.scaling == "density"
+    gain, end_gain = (1.0 / energy, 0.5) if density else (1.0, 1.0)
+    # Σ|X|² over all n_fft bins is n_fft·Σ(w·x)², and Σ(w·x)² is about Σw² times the mean square.
+    parseval = np.full(spec.n_bins, 2.0 / (spec.n_fft * energy * gain))
+    parseval[[0, -1]] /= 2.0 * end_gain
+
+    layout = np.zeros(kernels.LAYOUT_SIZE, np.int32)
+    slab = _Slab()
+    memory = _Slab(fft.work_offset(spec.n_fft))
+    rows: list[int] = []
+    layout[kernels.N_BINS] = spec.n_bins
+    layout[kernels.N_FRAME] = spec.n_frame_features
+    layout[kernels.POWER_M] = fft.POWER
+    layout[kernels.SCRATCH_M] = memory.reserve(fft.work_size(spec.n_fft))
+    _place_features(spec, layout)
+
+    constants = np.zeros(4)
+    constants[kernels.BIN_HZ] = spec.sample_rate / spec.n_fft
+    constants[kernels.LOG_FLOOR] = 10.0 ** (spec.log_floor_db / 10.0)
+    constants[kernels.CONTRAST_FLOOR] = 10.0 ** (spec.contrast_floor_db / 10.0)
+    constants[kernels.ROLLOFF] = spec.rolloff_fraction
+    layout[kernels.CONSTANTS_W] = slab.add(constants)
+
+    n_mels = spec.n_mels if spec.uses_mel else 0
+    n_bands = spec.n_contrast_bands + 1 if "contrast" in spec.features else 0
+    if n_mels:
+        mel_rows, mel = _mel_rows(
+            tables.mel_weights(spec.sample_rate, spec.n_fft, n_mels, spec.fmin_hz, spec.fmax_hz)
+        )
+        layout[kernels.N_MELS], layout[kernels.N_MFCC] = n_mels, spec.n_mfcc
+        layout[kernels.MEL_W] = slab.add(mel)
+        layout[kernels.DCT_W] = slab.add(tables.dct_rows(spec.n_mfcc, n_mels))
+        layout[kernels.MEL_ROWS] = kernels.LAYOUT_SIZE + len(rows)
+        rows += mel_rows
+    if n_bands:
+        layout[kernels.N_BANDS] = n_bands
+        layout[kernels.BAND_ROWS] = kernels.LAYOUT_SIZE + len(rows)
+        for band in tables.contrast_bands(
+            spec.sample_rate, spec.n_fft, n_bands - 1, spec.contrast_fmin_hz, spec.contrast_quantile
+        ):
+            rows += band
+    if "chroma" in spec.features:
+        layout[kernels.N_CHROMA] = spec.n_chroma
+        layout[kernels.CHROMA_W] = slab.add(tables.chroma_weights(spec.sample_rate, spec.n_fft, spec.n_chroma))
+    layout[kernels.LOG_M] = memory.reserve(n_mels + 2 * n_bands)
+    layout[kernels.BEFORE_M] = memory.reserve(n_mels)
+    if spec.running_s:
+        layout[kernels.N_RUNNING] = len(spec.running_s)
+        layout[kernels.RUNNING_W] = slab.add(-np.expm1(-1.0 / (spec.hops_per_s * np.array(spec.running_s))))
+        layout[kernels.RUNNING_M] = memory.reserve(2 * len(spec.running_s) * spec.n_frame_features)
+
+    return Plan(
+        fft=fft.fft_tables(window, gain, end_gain),
+        weights=np.concatenate(slab.parts),
+        layout=np.concatenate([layout, np.array(rows, np.int32)]),
+        memory_size=memory.size,
+        parseval=parseval.astype(np.float32),
+    )
+
+
+def _place_features(spec: FrontendSpec, layout: NDArray[np.int32]) -> None:
+    layout[list(_OUT_SLOTS.values())] = -1
+    at = 0
+    for feature, size in spec.block_sizes.items():
+        layout[_OUT_SLOTS[feature]] = at
+        at += size

@@ -1,0 +1,70 @@
+"""Smoothing of the posterior over time: a streaming stage."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(slots=True)
+class SmootherState:
+    """Running mean of the log posterior.
+
+    Attributes:
+        mean: (n_labels,) float64.
+        hops: hops that went into it.
+    """
+
+    mean: NDArray[np.float64]
+    hops: int = 0
+
+    def copy(self) -> Self:
+        """A snapshot that shares nothing."""
+        return type(self)(self.mean.copy(), self.hops)
+
+
+class Smoother:
+    """Exponential mean of log posteriors: a product of experts that forgets.
+
+    It starts as a plain mean (weight 1/n), so that the first seconds are as steady as they can be and no
+    initial value leaks in, and becomes exponential once it has heard its time constant.
+
+    Args:
+        n_labels: number of genres.
+        time_constant_s: after this time a hop weighs 1/e of a new one.
+        hops_per_s: rate at which ``step`` is called.
+    """
+
+    latency_samples = 0
+
+    def __init__(self, n_labels: int, time_constant_s: float, hops_per_s: float) -> None:
+        self.n_labels = n_labels
+        self.weight = 1.0 - math.exp(-1.0 / (time_constant_s * hops_per_s))
+
+    def init_state(self) -> SmootherState:
+        """A state that has heard nothing."""
+        return SmootherState(np.full(self.n_labels, -math.log(self.n_labels)))
+
+    def step(
+        self, log_posterior: NDArray[np.float64], state: SmootherState
+    ) -> tuple[NDArray[np.float32], SmootherState]:
+        """Take one hop in.
+
+        Args:
+            log_posterior: (n_labels,) float64, from ``calibration.log_softmax``.
+            state: changed in place and returned.
+
+        Returns:
+            (n_labels,) float32, sums to 1, and the state.
+        """
+        state.hops += 1
+        state.mean += max(self.weight, 1.0 / state.hops) * (log_posterior - state.mean)
+        smoothed = np.exp(state.mean - state.mean.max())
+        smoothed /= smoothed.sum()
+        return smoothed.astype(np.float32), state

@@ -1,0 +1,101 @@
+"""Figures of merit, computed from smoothed posteriors over time. Pure arithmetic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float64]
+    IntArray = NDArray[np.int64]
+    BoolArray = NDArray[np.bool_]
+
+_TEMPERATURES = np.geomspace(0.2, 5.0, 161)
+
+
+def log_softmax(logits: NDArray[np.floating]) -> FloatArray:
+    """Logarithm of the softmax over the last axis, in float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def smooth(log_posteriors: FloatArray, time_constant_hops: float) -> FloatArray:
+    """Exponential average over hops, corrected for its start.
+
+    The weight of a new hop is ``max(alpha, 1 / (hop + 1))``: a plain mean at first, the exponential average
+    once as many hops were heard as it remembers.
+
+    Args:
+        log_posteriors: (n_hops, n_labels).
+        time_constant_hops: after so many hops a hop's share has fallen to 1/e.
+
+    Returns:
+        (n_hops, n_labels) log posteriors, normalised.
+    """
+    alpha = 1.0 - np.exp(-1.0 / time_constant_hops)
+    mean = np.zeros(log_posteriors.shape[1])
+    smoothed = np.empty_like(log_posteriors, dtype=np.float64)
+    for hop, value in enumerate(log_posteriors):
+        mean += max(alpha, 1.0 / (hop + 1)) * (value - mean)
+        smoothed[hop] = mean
+    return log_softmax(smoothed)
+
+
+def hops_within(seconds: float, sample_rate: int, n_fft: int, hop: int) -> int:
+    """How many whole windows end within so many seconds of sound (no padding)."""
+    return max(0, (int(seconds * sample_rate) - n_fft) // hop + 1)
+
+
+def bootstrap_interval(
+    hits: BoolArray, artist: IntArray, seed: int = 0, draws: int = 2000
+) -> tuple[float, float]:
+    """95 % interval of an accuracy; whole artists are drawn, because an artist's clips are not independent.
+
+    Percentile bootstrap over clusters (Efron & Tibshirani 1993, chapter 8).
+
+    Args:
+        hits: (clips,) whether each clip was right.
+        artist: (clips,) its artist.
+        seed: of the draws.
+        draws: number of them.
+    """
+    _, group = np.unique(artist, return_inverse=True)
+    right, size = np.bincount(group, hits), np.bincount(group)
+    drawn = np.random.default_rng(seed).integers(len(size), size=(draws, len(size)))
+    low, high = np.quantile(right[drawn].sum(axis=1) / size[drawn].sum(axis=1), (0.025, 0.975))
+    return float(low), float(high)
+
+
+def calibration_error(posterior: FloatArray, label: IntArray, bins: int = 10) -> float:
+    """Expected calibration error (Guo et al. 2017, equation 3).
+
+    Args:
+        posterior: (clips, n_labels).
+        label: (clips,).
+        bins: of equal width over the confidence.
+    """
+    confidence, right = posterior.max(axis=1), posterior.argmax(axis=1) == label
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    gap = np.abs(np.bincount(which, right, bins) - np.bincount(which, confidence, bins))
+    return float(gap.sum() / len(label))
+
+
+def log_loss(log_posterior: FloatArray, label: IntArray) -> float:
+    """Mean negative log posterior of the right label, in nats."""
+    return float(-np.take_along_axis(log_posterior, label[:, None], axis=1).mean())
+
+
+def fit_temperature(smoothed_logits: FloatArray, label: IntArray) -> float:
+    """The temperature that makes the log loss least (Guo et al. 2017, section 4.2), by search over a grid.
+
+    It may be fitted after smoothing: averaging log posteriors and dividing logits by a constant commute.
+
+    Args:
+        smoothed_logits: (clips, n_labels), up to a constant for each clip.
+        label: (clips,).
+    """
+    losses = [log_loss(log_softmax(smoothed_logits / t), label) for t in _TEMPERATURES]
+    return float(_TEMPERATURES[int(np.argmin(losses))])

@@ -1,0 +1,197 @@
+"""Read a corpus of quantised power spectra, and colour them as rooms, mixers and microphones would.
+
+The layout (one ``.npz`` without pickled objects): ``power_db`` uint8 (clips, bins, hops) in steps of 1.5 dB from
+-160 dB with 0 for nothing, ``fft_bins`` (bins,) into the full spectrum, ``n_frames`` ``names`` ``genre`` ``split``
+``artist_id`` (clips,), and ``genres``, the labels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rtgenre.errors import SourceError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from rtgenre.frontend.spec import FrontendSpec
+
+    FloatArray = NDArray[np.float32]
+    IntArray = NDArray[np.int64]
+
+_STEP_DB = 1.5
+_LOWEST_DB = -160.0
+_ARRAYS = ("power_db", "fft_bins", "n_frames", "names", "genre", "split", "artist_id", "genres")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corpus:
+    """Clips as power spectra, with what is known of each.
+
+    Attributes:
+        power_db: (clips, bins, hops) uint8, see the module's summary.
+        fft_bins: (bins,) indices into the spectrum of ``n_fft / 2 + 1`` bins, ascending.
+        n_frames: (clips,) valid hops of each clip.
+        names: (clips,) unique names.
+        label: (clips,) index into ``labels``.
+        split: (clips,) name of the part each clip belongs to.
+        artist: (clips,) an id per artist.
+        labels: genre names.
+        sha256: of the file.
+    """
+
+    power_db: NDArray[np.uint8]
+    fft_bins: IntArray
+    n_frames: IntArray
+    names: NDArray[np.str_]
+    label: IntArray
+    split: NDArray[np.str_]
+    artist: IntArray
+    labels: tuple[str, ...]
+    sha256: str
+
+    def part(self, split: str) -> IntArray:
+        """Indices of the clips of one split.
+
+        Raises:
+            UsageError: there is no clip of it.
+        """
+        found = np.flatnonzero(self.split == split)
+        if not len(found):
+            raise UsageError(
+                f'no clip belongs to split "{split}"', f"splits here: {', '.join(sorted(set(self.split)))}"
+            )
+        return found
+
+    def require_labels(self, labels: tuple[str, ...]) -> None:
+        """Refuse labels that are not this corpus's, in this order.
+
+        Raises:
+            UsageError: they differ.
+        """
+        if labels != self.labels:
+            raise UsageError(
+                f"the model knows {', '.join(labels)}; the corpus has {', '.join(self.labels)}",
+                "evaluate a model on a corpus with its own labels",
+            )
+
+    def power(self, clip: int, spec: FrontendSpec) -> FloatArray:
+        """A clip's spectra, (n_frames, n_fft // 2 + 1) float32, in the spec's density scaling.
+
+        Bins that the corpus lacks are interpolated linearly in power between their neighbours.
+
+        Raises:
+            UsageError: the spec's spectra have fewer bins than the corpus names.
+        """
+        n_bins = spec.n_fft // 2 + 1
+        if self.fft_bins[-1] >= n_bins:
+            raise UsageError(
+                f"the corpus has bin {self.fft_bins[-1]}, a spectrum of n_fft {spec.n_fft} has {n_bins} bins",
+                "use the n_fft the corpus was made with",
+            )
+        known = _DECODED[self.power_db[clip, :, : self.n_frames[clip]]].T
+        above = np.clip(np.searchsorted(self.fft_bins, np.arange(n_bins)), 1, len(self.fft_bins) - 1)
+        below = above - 1
+        share = (np.arange(n_bins) - self.fft_bins[below]) / (self.fft_bins[above] - self.fft_bins[below])
+        share = np.clip(share, 0.0, 1.0).astype(np.float32)  # bins outside the known ones repeat the nearest
+        return np.ascontiguousarray(known[:, below] * (1.0 - share) + known[:, above] * share)
+
+
+def _decoded() -> FloatArray:
+    table = 10.0 ** ((np.arange(256) * _STEP_DB + _LOWEST_DB) / 10.0)
+    table[0] = 0.0
+    return table.astype(np.float32)
+
+
+_DECODED = _decoded()
+
+
+def read_corpus(path: Path) -> Corpus:
+    """Read the whole corpus into memory.
+
+    Raises:
+        SourceError: the file cannot be read or is not such a corpus.
+    """
+    try:
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        with np.load(path, allow_pickle=False) as arrays:
+            got = {name: arrays[name] for name in _ARRAYS}
+    except OSError as error:
+        raise SourceError(
+            f"cannot read {path}: {error.strerror or error}", "give the path of a corpus of spectra (.npz)"
+        ) from error
+    except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise SourceError(
+            f"{path} is not a corpus of spectra: {error}", f"it must be an .npz with {', '.join(_ARRAYS)}"
+        ) from error
+    labels = tuple(str(name) for name in got["genres"])
+    unknown = sorted(set(got["genre"]) - set(labels))
+    if unknown:
+        raise SourceError(f"{path}: genre {unknown[0]} is not among its genres", f"genres: {', '.join(labels)}")
+    return Corpus(
+        power_db=got["power_db"],
+        fft_bins=got["fft_bins"].astype(np.int64),
+        n_frames=got["n_frames"].astype(np.int64),
+        names=got["names"],
+        label=np.array([labels.index(name) for name in got["genre"]], np.int64),
+        split=got["split"],
+        artist=got["artist_id"].astype(np.int64),
+        labels=labels,
+        sha256=sha256,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Colouring:
+    """How far a clip may be changed in training; every draw is uniform within these limits.
+
+    Attributes:
+        gain_db: level, lowest and highest.
+        tilt_db_per_octave: slope of the spectrum around 1 kHz, either way.
+        ripple_db: amplitude of a smooth random equaliser curve.
+        low_pass_hz: lowest and highest corner of a low-pass, as lossy coders apply; half of the clips get one.
+        noise_db: level of added coloured noise relative to the clip's mean power, lowest and highest; half of
+            the clips get some.
+    """
+
+    gain_db: tuple[float, float] = (-20.0, 6.0)
+    tilt_db_per_octave: float = 1.5
+    ripple_db: float = 4.0
+    low_pass_hz: tuple[float, float] = (5000.0, 10000.0)
+    noise_db: tuple[float, float] = (-60.0, -25.0)
+
+    def apply(self, power: FloatArray, sample_rate: int, rng: np.random.Generator) -> FloatArray:
+        """A coloured copy of spectra.
+
+        Args:
+            power: (n_frames, n_bins) float32.
+            sample_rate: Hz.
+            rng: where the draws come from.
+
+        Returns:
+            (n_frames, n_bins) float32.
+        """
+        n_bins = power.shape[1]
+        hz = np.linspace(0.0, sample_rate / 2, n_bins)
+        octaves = np.log2(np.maximum(hz, 40.0) / 1000.0)
+        curve_db = rng.uniform(*self.gain_db) + octaves * rng.uniform(-1, 1) * self.tilt_db_per_octave
+        for ripples in (0.5, 1.0, 2.0):  # cycles over ten octaves halved each time: a smooth curve
+            phase, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0, self.ripple_db / 2)
+            curve_db += depth * np.cos(2 * np.pi * ripples * octaves / 5 + phase)
+        if rng.random() < 0.5:
+            corner = rng.uniform(*self.low_pass_hz)
+            curve_db -= np.clip((hz - corner) / corner * 240.0, 0.0, 60.0)
+        coloured = power * (10.0 ** (curve_db / 10.0)).astype(np.float32)
+        if rng.random() < 0.5:
+            shape = 10.0 ** (-np.maximum(octaves, -3.0) * rng.uniform(0.0, 6.0) / 10.0)
+            level = coloured.sum(axis=1).mean() / shape.sum() * 10.0 ** (rng.uniform(*self.noise_db) / 10.0)
+            # A noise's periodogram is exponentially distributed around its density.
+            coloured += (level * shape).astype(np.float32) * rng.exponential(size=power.shape).astype(np.float32)
+        return coloured
