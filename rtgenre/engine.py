@@ -8,12 +8,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from rtgenre.audio.condition import Conditioner, ConditionerState
-from rtgenre.audio.source import EndOfSource, Source
-from rtgenre.errors import RtgenreError
+from rtgenre.audio.condition import Conditioner
+from rtgenre.audio.source import EndOfSource
+from rtgenre.errors import ConfigError, RtgenreError
 from rtgenre.records import State
 
 if TYPE_CHECKING:
+    from rtgenre.audio.condition import ConditionerState
+    from rtgenre.audio.source import Source
     from rtgenre.pipeline import Pipeline, PipelineState
     from rtgenre.records import Block, FloatArray, Posterior, SourceInfo
 
@@ -58,6 +60,25 @@ class EngineStats:
     non_finite_samples: int = 0
 
 
+def open_conditioner(info: SourceInfo, sample_rate: int, pick: tuple[int, ...]) -> Conditioner:
+    """What makes a source's blocks fit the frontend.
+
+    Args:
+        info: of the source.
+        sample_rate: the frontend's, Hz.
+        pick: channels to average, from 1; empty for all.
+
+    Raises:
+        ConfigError: a picked channel is not there.
+    """
+    if any(channel > info.channels for channel in pick):
+        raise ConfigError(
+            f"source.pick = {list(pick)}, but {info.description} has {info.channels} channels open",
+            "choose from those, or open more with source.channels",
+        )
+    return Conditioner(info.sample_rate, info.channels, sample_rate, tuple(channel - 1 for channel in pick))
+
+
 class Engine:
     """Runs one source through one pipeline until the source ends or ``stop`` is called.
 
@@ -67,6 +88,9 @@ class Engine:
         pipeline: warm.
         pick: channels to average, from 1; empty for all.
         listener: told of each hop.
+
+    Raises:
+        ConfigError: a picked channel is not there.
 
     Attributes:
         stats: counters.
@@ -81,7 +105,7 @@ class Engine:
         self.pipeline = pipeline
         self.stats = EngineStats()
         self.error: RtgenreError | None = None
-        self._conditioner = Conditioner(info.sample_rate, info.channels, pipeline.frontend.spec.sample_rate, pick)
+        self._conditioner = open_conditioner(info, pipeline.frontend.spec.sample_rate, pick)
         self._listener = listener
         self._last: tuple[Posterior, int] | None = None
         self._stop = threading.Event()
@@ -152,9 +176,9 @@ class Engine:
             self._classify(tail, heard, state)
             state = self.pipeline.gap(gap, state)
         mono, heard = self._conditioner.step(block.samples, heard)
-        heard.stamp(block.t_last_ns)
-        self.stats.clipped_samples = heard.clipped_samples
-        self.stats.non_finite_samples = heard.non_finite_samples
+        self._conditioner.stamp(block.t_last_ns, heard)
+        self.stats.clipped_samples = heard.clipped
+        self.stats.non_finite_samples = heard.non_finite
         self._classify(mono, heard, state)
         while not self.info.live and not self._listener.has_room() and not self._stop.is_set():
             time.sleep(0.001)

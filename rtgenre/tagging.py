@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtgenre.audio.condition import Conditioner
 from rtgenre.audio.file import FileSource
 from rtgenre.audio.source import EndOfSource
+from rtgenre.engine import open_conditioner
 from rtgenre.errors import SourceError
 
 if TYPE_CHECKING:
@@ -74,9 +74,7 @@ class FileTagger:
         Raises:
             SourceError: the file ends before it should; what there was has been yielded.
         """
-        conditioner = Conditioner(
-            self.info.sample_rate, self.info.channels, self._pipeline.frontend.spec.sample_rate, self._pick
-        )
+        conditioner = open_conditioner(self.info, self._pipeline.frontend.spec.sample_rate, self._pick)
         heard = conditioner.init_state()
         state = self._pipeline.init_state()
         broken: SourceError | None = None
@@ -93,8 +91,8 @@ class FileTagger:
         finally:
             self._source.close()
         tail, heard = conditioner.flush(heard)
-        self.clipped_samples = heard.clipped_samples
-        self.non_finite_samples = heard.non_finite_samples
+        self.clipped_samples = heard.clipped
+        self.non_finite_samples = heard.non_finite
         yield from self._pipeline.hops(tail, state)
         if broken is not None:
             raise broken

@@ -24,7 +24,8 @@ _IMPROVED_NS = 5_000_000
 _BUCKET_NS = 1_000_000_000
 _LIE = 0.015
 _LIE_BUCKETS = 4
-_STEADY = 0.35  # slopes of single seconds may differ from their mean by this part of it
+_STEADY = 0.35  # single seconds may differ from the measured rate by this part of what it is off …
+_STEADY_MOST = 0.1  # … and by this part of itself: bursts 90 ms apart
 
 
 class PaceMeter:
@@ -80,7 +81,7 @@ class PaceMeter:
         for (n0, t0), (n1, t1) in itertools.pairwise(anchors):
             if t1 <= t0:
                 return None
-            if abs((n1 - n0) * 1e9 / (t1 - t0) / self._rate - 1.0 - off) > _STEADY * abs(off):
+            if abs((n1 - n0) * 1e9 / (t1 - t0) / measured - 1.0) > min(_STEADY * abs(off), _STEADY_MOST):
                 return None
         return measured
 
@@ -96,11 +97,10 @@ class AudioClock:
         self._rate = sample_rate
         self._pace = PaceMeter(sample_rate)
         self._n = 0  # samples up to the last one told, lost ones included
-        self._envelope_ns = 0.0
+        self._envelope_ns = float("inf")
         self._arrival_ns = 0
         self._late_min_ns = float("inf")
         self._late_since_ns: int | None = None
-        self._started = False
 
     def tell(self, n_samples: int, arrival_ns: int, lost_samples: int = 0) -> int:
         """Take note of one block.
@@ -122,12 +122,8 @@ class AudioClock:
             raise _lying(measured, self._rate)
         self._n += n_samples + lost_samples
         offset_ns = arrival_ns - self._n * 1e9 / self._rate
-        if not self._started or offset_ns <= self._envelope_ns:
-            self._envelope_ns = offset_ns
-        elif offset_ns < self._envelope_ns + _LOSS_NS:
-            risen = self._envelope_ns + (arrival_ns - self._arrival_ns) * _DRIFT
-            self._envelope_ns = min(offset_ns, risen)
-        self._started = True
+        # It rises a little faster than any sound card drifts, until the next block that did not wait holds it.
+        self._envelope_ns = min(offset_ns, self._envelope_ns + (arrival_ns - self._arrival_ns) * _DRIFT)
         self._arrival_ns = arrival_ns
         return self._loss(offset_ns, arrival_ns)
 

@@ -92,9 +92,10 @@ def _ringing(rate: int, hz: float, decay_s: float, n: int, phase: float = 0.0) -
 
 def _noise(rate: int, n: int, low_hz: float, high_hz: float, rng: np.random.Generator) -> Samples:
     """Noise between two frequencies with soft edges: (n,) float64, RMS about 1."""
-    hz = np.fft.rfftfreq(n, 1.0 / rate)
-    shape = 1.0 / np.sqrt(1.0 + (low_hz / np.maximum(hz, 1.0)) ** 4) / np.sqrt(1.0 + (hz / high_hz) ** 4)
-    noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(n)) * shape, n)
+    size = 1 << max(1, (n - 1).bit_length())  # other lengths transform slowly
+    hz = np.fft.rfftfreq(size, 1.0 / rate)
+    shape = 1.0 / np.sqrt((1.0 + (low_hz / np.maximum(hz, 1.0)) ** 4) * (1.0 + (hz / high_hz) ** 4))
+    noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(size)) * shape, size)[:n]
     return noise / max(1e-9, float(np.sqrt(np.mean(noise**2))))
 
 
@@ -111,20 +112,30 @@ def _swell(rate: int, n: int, attack_s: float, release_s: float) -> Samples:
     return envelope
 
 
-def _held(rate: int, hz: float, n: int, partials: Sequence[float], vibrato: float = 0.0) -> Samples:
-    """Steady tone with the given amplitudes of its partials, read from a table of one period."""
+def _vibrato(rate: int, n: int, depth: float) -> Samples:
+    """Time in samples as a player with vibrato feels it: (n,) float64; ``depth`` is relative to the pitch."""
+    t = np.arange(n, dtype=np.float64)
+    swing = depth * rate / (2 * np.pi * 5.3)
+    # Vibrato sets in after the attack, as a player's does.
+    return t + np.minimum(swing, t * (swing / (0.35 * rate))) * np.sin(t * (2 * np.pi * 5.3 / rate))
+
+
+def _held(rate: int, hz: float, t: Samples, partials: Sequence[float]) -> Samples:
+    """Steady tone with the given amplitudes of its partials, read from a table of one period.
+
+    Args:
+        rate: Hz.
+        hz: pitch.
+        t: (n,) time in samples, with vibrato or without.
+        partials: amplitudes from the fundamental upwards; those near the Nyquist frequency are left out.
+    """
     size = 2048
     spectrum = np.zeros(size // 2 + 1, np.complex128)
     for k, amplitude in enumerate(partials, start=1):
-        if k * hz < 0.45 * rate and k <= size // 2:
+        if k * hz < 0.45 * rate:
             spectrum[k] = -0.5j * size * amplitude
     table = np.fft.irfft(spectrum, size)
-    cycles = np.arange(n) * (hz / rate)
-    if vibrato:
-        # Vibrato sets in after the attack, as a player's does.
-        depth = vibrato * hz / (2 * np.pi * 5.3) * np.minimum(1.0, np.arange(n) / (0.35 * rate))
-        cycles += depth * np.sin(2 * np.pi * 5.3 / rate * np.arange(n))
-    return table[(cycles * size).astype(np.int64) & (size - 1)]
+    return table[(t * (hz / rate * size)).astype(np.int64) & (size - 1)]
 
 
 def _plucked(
@@ -166,7 +177,9 @@ def _piano(rate: int, hz: float, length_s: float, rng: np.random.Generator) -> S
     released = _fall(rate, n, 0.12)
     hold = round(length_s * rate)
     tone[hold:] *= released[: n - hold]
-    return tone + 0.05 * _fall(rate, n, 0.01) * _noise(rate, n, 300, 3000, rng)
+    hammer = round(0.06 * rate)
+    tone[:hammer] += 0.05 * _fall(rate, hammer, 0.01) * _noise(rate, hammer, 300, 3000, rng)
+    return tone
 
 
 def _electric_piano(rate: int, hz: float, length_s: float, _rng: np.random.Generator) -> Samples:
@@ -179,17 +192,18 @@ def _electric_piano(rate: int, hz: float, length_s: float, _rng: np.random.Gener
 def _strings(rate: int, hz: float, length_s: float, rng: np.random.Generator) -> Samples:
     n = round((length_s + 0.35) * rate)
     partials = [1 / k**1.25 for k in range(1, 24)]
+    t = _vibrato(rate, n, 0.007)
     section = np.zeros(n)
     for cents in (-7, -2, 4, 9):
-        player = hz * 2 ** (cents / 1200)
-        section += np.roll(_held(rate, player, n, partials, 0.007), int(rng.integers(0, 400)))
+        section += _held(rate, hz * 2 ** (cents / 1200), t + rng.uniform(0, 400), partials)
     return section * _swell(rate, n, 0.22, 0.35)
 
 
 def _brass(rate: int, hz: float, length_s: float, _rng: np.random.Generator) -> Samples:
     n = round((length_s + 0.06) * rate)
-    dark = _held(rate, hz, n, [1, 0.5, 0.25, 0.1], 0.004)
-    bright = _held(rate, hz, n, [1, 0.9, 0.8, 0.65, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1], 0.004)
+    t = _vibrato(rate, n, 0.004)
+    dark = _held(rate, hz, t, [1, 0.5, 0.25, 0.1])
+    bright = _held(rate, hz, t, [1, 0.9, 0.8, 0.65, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1])
     opening = _swell(rate, n, 0.07, 0.1) * (0.45 + 0.55 * _fall(rate, n, 0.4))
     return ((1 - opening) * dark + opening * bright) * _swell(rate, n, 0.03, 0.06)
 
@@ -204,20 +218,22 @@ def _voice(rate: int, hz: float, length_s: float, rng: np.random.Generator) -> S
     for k in range(1, 40):
         weight = sum(gain / (1 + ((k * hz - centre) / width) ** 2) for centre, width, gain in formants)
         partials.append((0.06 + weight) / k**0.4)
-    tone = _held(rate, hz, n, partials, 0.012)
+    tone = _held(rate, hz, _vibrato(rate, n, 0.012), partials)
     tone = tone / np.abs(tone).max() + 0.03 * _noise(rate, n, 2500, 8000, rng)
     return tone * _swell(rate, n, 0.05, 0.08)
 
 
 def _organ(rate: int, hz: float, length_s: float, _rng: np.random.Generator) -> Samples:
     n = round((length_s + 0.02) * rate)
-    return _held(rate, hz, n, [1, 0.8, 0.6, 0.3, 0, 0.2, 0, 0.25], 0.003) * _swell(rate, n, 0.006, 0.02)
+    drawbars = [1, 0.8, 0.6, 0.3, 0, 0.2, 0, 0.25]
+    return _held(rate, hz, _vibrato(rate, n, 0.003), drawbars) * _swell(rate, n, 0.006, 0.02)
 
 
 def _lead(rate: int, hz: float, length_s: float, _rng: np.random.Generator) -> Samples:
     n = round((length_s + 0.05) * rate)
     square = [1 / k if k % 2 else 0.15 / k for k in range(1, 18)]
-    return _held(rate, hz, n, square, 0.006) * _swell(rate, n, 0.008, 0.05) * (0.5 + 0.5 * _fall(rate, n, 0.3))
+    tone = _held(rate, hz, _vibrato(rate, n, 0.006), square)
+    return tone * _swell(rate, n, 0.008, 0.05) * (0.5 + 0.5 * _fall(rate, n, 0.3))
 
 
 def _upright_bass(rate: int, hz: float, length_s: float, rng: np.random.Generator) -> Samples:
@@ -227,14 +243,16 @@ def _upright_bass(rate: int, hz: float, length_s: float, rng: np.random.Generato
 
 def _electric_bass(rate: int, hz: float, length_s: float, _rng: np.random.Generator) -> Samples:
     n = round((length_s + 0.03) * rate)
-    dull, sharp = _held(rate, hz, n, [1, 0.4, 0.15]), _held(rate, hz, n, [1 / k for k in range(1, 14)])
+    t = np.arange(n, dtype=np.float64)
+    dull, sharp = _held(rate, hz, t, [1, 0.4, 0.15]), _held(rate, hz, t, [1 / k for k in range(1, 14)])
     edge = _fall(rate, n, 0.09)
     return ((1 - edge) * dull + edge * sharp) * _swell(rate, n, 0.003, 0.03) * _fall(rate, n, 1.2)
 
 
 def _sub_bass(rate: int, hz: float, length_s: float, _rng: np.random.Generator) -> Samples:
     n = round((length_s + 0.05) * rate)
-    return np.tanh(1.5 * _held(rate, hz, n, [1, 0.08, 0.05])) * _swell(rate, n, 0.008, 0.06)
+    tone = _held(rate, hz, np.arange(n, dtype=np.float64), [1, 0.08, 0.05])
+    return np.tanh(1.5 * tone) * _swell(rate, n, 0.008, 0.06)
 
 
 def _overdriven(rate: int, hz: float, length_s: float, rng: np.random.Generator, drive: float, damp: float) -> Samples:
@@ -244,11 +262,11 @@ def _overdriven(rate: int, hz: float, length_s: float, rng: np.random.Generator,
     for ratio in (1.0, 1.4983, 2.0):
         string = _plucked(rate, hz * ratio, n / rate, rng, bright=0.9, sustain=damp)[:n]
         chord[: string.size] += string
-    driven = np.tanh(drive * chord)
-    spectrum = np.fft.rfft(driven)
-    f = np.fft.rfftfreq(n, 1 / rate)
-    spectrum /= np.sqrt(1.0 + (f / 4800.0) ** 8) * np.sqrt(1.0 + (75.0 / np.maximum(f, 1.0)) ** 4)
-    return np.fft.irfft(spectrum, n) * _swell(rate, n, 0.002, 0.03)
+    size = 1 << n.bit_length()
+    spectrum = np.fft.rfft(np.tanh(drive * chord), size)
+    f = np.fft.rfftfreq(size, 1 / rate)
+    spectrum /= np.sqrt((1.0 + (f / 4800.0) ** 8) * (1.0 + (75.0 / np.maximum(f, 1.0)) ** 4))
+    return np.fft.irfft(spectrum, size)[:n] * _swell(rate, n, 0.002, 0.03)
 
 
 def _kick(rate: int, sweep_hz: float, floor_hz: float, decay_s: float, click: float) -> Samples:

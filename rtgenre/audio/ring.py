@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Sized
@@ -114,8 +114,7 @@ class _Segment:
 
     def __init__(self, shm: SharedMemory) -> None:
         self.shm = shm
-        assert shm.buf is not None  # it is, until closed
-        self._whole = shm.buf[:]
+        self._whole = cast("memoryview", shm.buf)[:]  # None only once closed
         self.words = self._whole[:_WORDS_BYTES].cast("q")
         self.text = self._whole[_WORDS_BYTES : _WORDS_BYTES + _TEXT_BYTES]
         self.stamps = self._whole[_WORDS_BYTES + _TEXT_BYTES : _SAMPLES_OFFSET].cast("q")
@@ -146,6 +145,7 @@ class RingWriter:
         self._samples = self._segment.samples
         self._fence = _Fence()
         if self._words[_Word.MAGIC] != _MAGIC:
+            self._segment.close()
             raise ValueError(f"shared memory {name!r} is not a ring of this version")
         self._frame_bytes = 0
         self._capacity = 0

@@ -268,7 +268,8 @@ def hop_power_kernel(n_fft: int) -> Any:
         memory[MEAN_SQUARE] = square / np.float32(n_fft)
         crossings = np.int32(0)
         for i in range(n_fft - 1):
-            crossings += np.int32(x[i] < _ZERO_CROSSING) ^ np.int32(x[i + 1] < _ZERO_CROSSING)
+            crosses = np.int32(x[i] < _ZERO_CROSSING) ^ np.int32(x[i + 1] < _ZERO_CROSSING)
+            crossings = np.int32(crossings + crosses)  # int32 + int32 is int64: half the speed
         memory[ZERO_CROSSINGS] = np.float32(crossings) / np.float32(n_fft)
 
         for i in range(half):

@@ -34,6 +34,8 @@ from rtgenre.frontend.compiling import kernel, part
     CHROMA_W,
     RUNNING_W,
     CONSTANTS_W,
+    MEAN_SQUARE_M,
+    CROSSINGS_M,
     POWER_M,
     SCRATCH_M,
     LOG_M,
@@ -50,16 +52,14 @@ from rtgenre.frontend.compiling import kernel, part
     ZCR_OUT,
     RMS_OUT,
     LAYOUT_SIZE,
-) = range(30)
+) = range(32)
 
 # From CONSTANTS_W on in ``weights``.
 BIN_HZ, LOG_FLOOR, CONTRAST_FLOOR, ROLLOFF = range(4)
 
-# At the start of ``memory``; hop_power writes them.
-MEAN_SQUARE, ZERO_CROSSINGS = range(2)
-
 MEL_BLOCK = 16  # mel rows are padded to whole blocks, so that no loop has a remainder
 _SUM_BLOCK = 32
+_BAND_BLOCK = 32
 
 _F0 = np.float32(0.0)
 _TINY = np.float32(1.1754944e-38)  # smallest normal float32: librosa divides by nothing smaller
@@ -130,84 +130,69 @@ def dense(matrix: Any, x: Any, out: Any) -> None:
 
 
 @part
-def sum_of_smallest(values: Any, bits: Any, k: Any, low: Any, high: Any) -> Any:
-    """Sum of the k smallest of values >= 0, by bisection on their bits.
+def threshold(bits: Any, rank: Any, low: Any, high: Any) -> Any:
+    """A bound in [low, high] that at least ``rank`` of ``bits`` do not exceed, and how many that are.
 
-    The bits of non-negative floats, read as whole numbers, are in the same order as the floats, so the k-th
-    smallest is found by halving [low, high] and counting: no sort, no branch in a loop, nothing moved.
+    Exactly ``rank`` where a bound exists that parts them, otherwise the smallest bound: then several bits
+    equal it. By bisection: no sort, no branch in a loop, nothing moved.
     """
+    count = np.int32(bits.size)
     while low < high:
         middle = np.int32(low + np.int32(np.int32(high - low) >> np.int32(1)))
-        count = np.int32(0)
+        below = np.int32(0)
         for i in range(bits.size):
-            count += np.int32(bits[i] <= middle)
-        if count == k:
-            high = middle
-            break
-        if count > k:
-            high = middle
-        else:
+            below = np.int32(below + np.int32(bits[i] <= middle))  # int32 + int32 is int64: half the speed
+        if below < rank:
             low = np.int32(middle + np.int32(1))
-    total = _F0
-    count = np.int32(0)
-    kth = np.int32(0)
-    for i in range(bits.size):
-        inside = bits[i] <= high
-        total += values[i] if inside else _F0
-        count += np.int32(inside)
-        kth = max(kth, bits[i] if inside else np.int32(0))
-    if count > k:  # several bins equal the k-th: take away those too many
-        for i in range(bits.size):
-            if bits[i] == kth:
-                return total - np.float32(count - k) * values[i]
-    return total
-
-
-@part
-def sum_of_largest(values: Any, bits: Any, k: Any, low: Any, high: Any) -> Any:
-    """Sum of the k largest of values >= 0; as ``sum_of_smallest``."""
-    while low < high:
-        middle = np.int32(high - np.int32(np.int32(high - low) >> np.int32(1)))
-        count = np.int32(0)
-        for i in range(bits.size):
-            count += np.int32(bits[i] >= middle)
-        if count == k:
-            low = middle
-            break
-        if count > k:
-            low = middle
         else:
-            high = np.int32(middle - np.int32(1))
-    total = _F0
-    count = np.int32(0)
-    kth = np.int32(0x7FFFFFFF)
-    for i in range(bits.size):
-        inside = bits[i] >= low
-        total += values[i] if inside else _F0
-        count += np.int32(inside)
-        kth = min(kth, bits[i] if inside else np.int32(0x7FFFFFFF))
-    if count > k:
-        for i in range(bits.size):
-            if bits[i] == kth:
-                return total - np.float32(count - k) * values[i]
-    return total
+            high = middle
+            count = below
+            if below == rank:
+                break
+    return high, count
 
 
 @part
-def contrast_extremes(magnitude: Any, rows: Any, n_bands: Any, out: Any) -> None:
-    """Mean of the largest magnitudes of each band, then of the smallest: out[:n_bands], out[n_bands:]."""
-    all_bits = magnitude.view(np.int32)
+def contrast_extremes(magnitude: Any, rows: Any, n_bands: Any, padded: Any, out: Any) -> None:
+    """Mean of the largest magnitudes of each band, then of the smallest: out[:n_bands], out[n_bands:].
+
+    The bits of non-negative floats, read as whole numbers, are in the same order as the floats, so the
+    extreme ones are found on the bits. Each band is padded with zeros, the smallest there is, to whole
+    blocks: no loop has a remainder, and the ranks move by the length of the padding.
+    """
+    all_bits = padded.view(np.int32)
     for b in range(n_bands):
-        values = magnitude[rows[3 * b] : rows[3 * b + 1]]
-        bits = all_bits[rows[3 * b] : rows[3 * b + 1]]
-        k = np.int32(rows[3 * b + 2])
+        start = rows[3 * b]
+        n = rows[3 * b + 1] - start
+        size = (n + _BAND_BLOCK - 1) // _BAND_BLOCK * _BAND_BLOCK
+        values = padded[:size]
+        bits = all_bits[:size]
+        for i in range(n):
+            values[i] = magnitude[start + i]
         low = np.int32(0x7FFFFFFF)
         high = np.int32(0)
-        for i in range(bits.size):
+        for i in range(n):
             low = min(low, bits[i])
             high = max(high, bits[i])
-        out[b] = sum_of_largest(values, bits, k, low, high) / np.float32(k)
-        out[n_bands + b] = sum_of_smallest(values, bits, k, low, high) / np.float32(k)
+        for i in range(n, size):
+            values[i] = _F0
+        k = np.int32(rows[3 * b + 2])
+
+        bound, count = threshold(bits, np.int32(size - k), low, high)
+        total = _F0
+        for i in range(size):
+            total += values[i] if bits[i] > bound else _F0
+        all_bits[size] = bound  # the bound as a float: needed where several bins equal it
+        out[b] = (total + np.float32(count - size + k) * padded[size]) / np.float32(k)
+
+        bound, count = threshold(bits, np.int32(size - n + k), low, high)
+        total = _F0
+        for i in range(size):
+            total += values[i] if bits[i] <= bound else _F0
+        all_bits[size] = bound
+        if count > size - n + k:
+            total -= np.float32(count - size + n - k) * padded[size]
+        out[n_bands + b] = total / np.float32(k)
 
 
 @part
@@ -310,8 +295,7 @@ def frame_of_power(weights: Any, layout: Any, memory: Any, heard: int, follows: 
     if n_mels > 0:
         log_mel = memory[layout[LOG_M] : layout[LOG_M] + n_mels]
         before = memory[layout[BEFORE_M] : layout[BEFORE_M] + n_mels]
-        padded = memory[layout[POWER_M] : layout[SCRATCH_M]]
-        mel_spectrum(padded, layout[layout[MEL_ROWS] :], weights[layout[MEL_W] :], log_mel)
+        mel_spectrum(memory[layout[POWER_M] : layout[SCRATCH_M]], layout[layout[MEL_ROWS] :], weights[layout[MEL_W] :], log_mel)
         to_decibels(log_mel, weights[at + LOG_FLOOR])
         if layout[MFCC_OUT] >= 0:
             dense(weights[layout[DCT_W] :], log_mel, out[layout[MFCC_OUT] : layout[MFCC_OUT] + layout[N_MFCC]])
@@ -322,7 +306,8 @@ def frame_of_power(weights: Any, layout: Any, memory: Any, heard: int, follows: 
             before[:] = log_mel
     if layout[CONTRAST_OUT] >= 0:
         extremes = memory[layout[LOG_M] + n_mels : layout[LOG_M] + n_mels + 2 * n_bands]
-        contrast_extremes(magnitude, layout[layout[BAND_ROWS] :], n_bands, extremes)
+        padded = memory[layout[SCRATCH_M] + n_bins : layout[LOG_M]]
+        contrast_extremes(magnitude, layout[layout[BAND_ROWS] :], n_bands, padded, extremes)
         to_decibels(extremes, weights[at + CONTRAST_FLOOR])
         for b in range(n_bands):
             out[layout[CONTRAST_OUT] + b] = extremes[b] - extremes[n_bands + b]
@@ -344,9 +329,9 @@ def frame_of_power(weights: Any, layout: Any, memory: Any, heard: int, follows: 
     if layout[ROLLOFF_OUT] >= 0:
         out[layout[ROLLOFF_OUT]] = np.float32(rolloff_bin(magnitude, weights[at + ROLLOFF])) * weights[at + BIN_HZ]
     if layout[ZCR_OUT] >= 0:
-        out[layout[ZCR_OUT]] = memory[ZERO_CROSSINGS]
+        out[layout[ZCR_OUT]] = memory[layout[CROSSINGS_M]]
     if layout[RMS_OUT] >= 0:
-        out[layout[RMS_OUT]] = math.sqrt(memory[MEAN_SQUARE])
+        out[layout[RMS_OUT]] = math.sqrt(memory[layout[MEAN_SQUARE_M]])
 
     if layout[N_RUNNING] > 0:
         n = layout[N_FRAME]

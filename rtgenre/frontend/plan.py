@@ -101,6 +101,8 @@ def make_plan(spec: FrontendSpec) -> Plan:
     rows: list[int] = []
     layout[kernels.N_BINS] = spec.n_bins
     layout[kernels.N_FRAME] = spec.n_frame_features
+    layout[kernels.MEAN_SQUARE_M] = fft.MEAN_SQUARE
+    layout[kernels.CROSSINGS_M] = fft.ZERO_CROSSINGS
     layout[kernels.POWER_M] = fft.POWER
     layout[kernels.SCRATCH_M] = memory.reserve(fft.work_size(spec.n_fft))
     _place_features(spec, layout)

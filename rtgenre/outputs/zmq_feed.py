@@ -224,12 +224,13 @@ class ZmqFeed:
 def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socket[bytes]:
     socket = context.socket(kind)
     socket.linger = 0
-    socket.ipv6 = True
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
     return socket
 
 
 def _bind(socket: zmq.Socket[bytes], address: str, setting: str, flag: str) -> str:
+    # Only where asked for: with IPv6 on, 127.0.0.1 is reported back as a mapped address.
+    socket.ipv6 = "[" in address
     try:
         socket.bind(address)
     except zmq.ZMQError as error:

@@ -22,6 +22,9 @@ POWER_FLOOR = 1e-16  # −160 dB: digital silence gets a finite level
 FULL_SCALE_SINE_DB = 10 * np.log10(2.0)  # its mean square is 1/2 and its level is 0 dBFS by definition
 
 
+DOUBT_HYSTERESIS = 0.1  # relative; keeps a posterior at the threshold from flickering
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
     """When to speak, when to doubt and when to change one's mind.
@@ -31,7 +34,7 @@ class PolicySettings:
         warmup_s: sound heard before the first decision.
         margin: how much more probable a new genre must be than the decided one.
         dwell_s: for how long it must be so.
-        min_confidence: below this the state is ``unknown``.
+        min_confidence: when no genre is as probable as this, the state is ``unknown``.
         silence_dbfs: at or below this level is silence …
         silence_hysteresis_db: … until it is this much louder again.
         silence_hold_s: for how long it must be quiet; a pause inside a piece is music.
@@ -147,7 +150,11 @@ class DecisionPolicy:
                 state.challenger, state.challenged = -1, 0
         else:
             state.challenger, state.challenged = -1, 0
-        sure = float(posterior[state.leader]) >= self.settings.min_confidence
+        # Doubt is when nothing is probable; while another genre is taking over, the old one stands.
+        threshold = self.settings.min_confidence
+        if state.decision.state is State.UNKNOWN:
+            threshold *= 1.0 + DOUBT_HYSTERESIS
+        sure = float(posterior[best]) >= threshold
         return self._decide(State.MUSIC if sure else State.UNKNOWN, hop, state)
 
     def restart(self, hop: int, state: DecisionState) -> DecisionState:

@@ -119,11 +119,7 @@ def test_a_step_with_out_allocates_nothing_that_stays() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    x=arrays.arrays(
-        np.float32, (4, 1, FrontendSpec().n_features), elements=st.floats(width=32, allow_nan=True)
-    )
-)
+@given(x=arrays.arrays(np.float32, (4, 1, FrontendSpec().n_features), elements=st.floats(width=32, allow_nan=True)))
 def test_no_input_can_poison_the_state(x: np.ndarray) -> None:
     model = checkpoint()
     for device in ("cpu", "torch"):

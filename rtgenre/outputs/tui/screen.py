@@ -1,0 +1,261 @@
+"""The whole screen: messages in, picture out. Pure; any one thread."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+
+from rtgenre.outputs.tui import panels
+from rtgenre.outputs.tui.draw import (
+    ASCII,
+    BAD,
+    FAINT,
+    UNICODE,
+    WARN,
+    Frame,
+    Glyphs,
+    Line,
+    beside,
+    boxed,
+    padded,
+    spread,
+    style,
+)
+from rtgenre.outputs.tui.state import FeedView, SourceView
+from rtgenre.palette import genre_colours
+
+if TYPE_CHECKING:
+    from rtgenre.outputs import wire
+
+KEYS = (
+    ("q  Ctrl-C", "quit"),
+    ("r", "reset the model's state of this source"),
+    ("f  space", "freeze the picture; counting goes on"),
+    ("Tab  1–9", "next source, or the one with this number"),
+    ("?  h", "these lines"),
+)
+FULL_WIDTH, FULL_HEIGHT = 78, 22
+
+
+@dataclass(slots=True)
+class ScreenState:
+    """What the screen shows and how.
+
+    Attributes:
+        live: all that came.
+        frozen: a copy of ``live`` at the moment of freezing; None while the picture moves.
+        source: name of the source shown; empty for the first.
+        help_shown: True while the keys are explained.
+        remark: answer to the last key, until the next.
+        colours: by label, for the labels of ``labels``.
+        labels: of the source shown.
+    """
+
+    live: FeedView = field(default_factory=FeedView)
+    frozen: FeedView | None = None
+    source: str = ""
+    help_shown: bool = False
+    remark: str = ""
+    colours: dict[str, str] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+
+
+class Screen:
+    """Draws a feed.
+
+    Args:
+        unicode: False where the terminal shows ASCII only.
+    """
+
+    def __init__(self, *, unicode: bool = True) -> None:
+        self.state = ScreenState()
+        self._glyphs: Glyphs = UNICODE if unicode else ASCII
+
+    def on_message(self, message: wire.Message) -> None:
+        """Take in a message of the feed."""
+        self.state.live.on_message(message)
+
+    def on_stale(self, seconds: float) -> None:
+        """Take in for how long no heartbeat has come; the next heartbeat ends it."""
+        self.state.live.silent_s = seconds
+        if self.state.frozen is not None:
+            self.state.frozen.silent_s = seconds
+
+    @property
+    def source(self) -> str:
+        """Name of the source shown, empty before the first message."""
+        sources = self._shown.sources
+        return self.state.source if self.state.source in sources else next(iter(sources), "")
+
+    def choose_next(self) -> None:
+        """Show the next source."""
+        names = list(self.state.live.sources)
+        if names:
+            self.state.source = names[(names.index(self.source) + 1) % len(names) if self.source in names else 0]
+
+    def choose(self, number: int) -> None:
+        """Show source ``number``, counted from 1; nothing happens where there is none."""
+        names = list(self.state.live.sources)
+        if 1 <= number <= len(names):
+            self.state.source = names[number - 1]
+
+    def toggle_freeze(self) -> None:
+        """Hold the picture, or let it go on."""
+        self.state.frozen = None if self.state.frozen is not None else copy.deepcopy(self.state.live)
+
+    def toggle_help(self) -> None:
+        """Show or hide the keys."""
+        self.state.help_shown = not self.state.help_shown
+
+    def remark(self, text: str) -> None:
+        """Say something on the last line."""
+        self.state.remark = text
+
+    def render(self, width: int, height: int) -> Frame:
+        """The picture at this size: exactly ``height`` lines of ``width`` cells."""
+        view = self._shown.sources.get(self.source, SourceView())
+        labels = tuple(view.last.probs) if view.last is not None else ()
+        if labels != self.state.labels:
+            self.state.labels, self.state.colours = labels, genre_colours(labels)
+        if self.state.help_shown:
+            body = self._help(width, height - 2)
+        elif width >= FULL_WIDTH and height >= FULL_HEIGHT:
+            body = self._full(view, width, height - 3)
+        else:
+            body = self._compact(view, width, height - 2)
+        head = self._head(view, width)
+        if len(body) == height - 3:
+            head.append(self._identity(width))
+        lines = [*head, *body, self._foot(view, width)]
+        return Frame([padded(line, width) for line in lines[:height]])
+
+    @property
+    def _shown(self) -> FeedView:
+        return self.state.frozen or self.state.live
+
+    def _head(self, view: SourceView, width: int) -> list[Line]:
+        feed, glyphs = self._shown, self._glyphs
+        state, _ = panels.present(view, feed)
+        right: Line = []
+        if self.state.frozen is not None:
+            right.append(Segment(" FROZEN ", style("#000000", WARN, bold=True)))
+            right.append(Segment("  "))
+        right.append(Segment(f"{glyphs.bullet} {panels.word(state)} ", style(panels.STATE_COLOURS[state], bold=True)))
+        left: Line = [Segment(" rtgenre ", style(bold=True))]
+        names = list(feed.sources)
+        if names:
+            left.append(Segment(f" {glyphs.fit(self.source, min(len(self.source), 20))}", style(bold=True)))
+            if len(names) > 1:
+                left.append(Segment(f" {names.index(self.source) + 1}/{len(names)}", style(FAINT)))
+        if view.report is not None:
+            report = view.report
+            text = f"{glyphs.between}{report.description}{glyphs.between}{report.sample_rate / 1000:g} kHz"
+            text += f" {'x' if glyphs.ascii_only else '×'}{report.channels}"
+            room = width - sum(s.cell_length for s in (*left, *right)) - 1
+            left.append(Segment(glyphs.fit(text, max(0, min(len(text), room))), style(FAINT)))
+        return [spread(left, right, width)]
+
+    def _identity(self, width: int) -> Line:
+        heartbeat, glyphs = self._shown.heartbeat, self._glyphs
+        if heartbeat is None:
+            return [Segment(" waiting for the feed", style(FAINT))]
+        left = f" model {heartbeat.model.id}{glyphs.between}{heartbeat.device}"
+        left += f"{glyphs.between}session {heartbeat.session[:8]}"
+        right = f"up {panels.clock(heartbeat.uptime_s)}{glyphs.between}v{heartbeat.version} "
+        room = max(0, width - len(right) - 1)
+        return spread(
+            [Segment(glyphs.fit(left, min(len(left), room)), style(FAINT))], [Segment(right, style(FAINT))], width
+        )
+
+    def _foot(self, view: SourceView, width: int) -> Line:
+        feed, glyphs = self._shown, self._glyphs
+        keys: Line = []
+        for key, what in (("q", "quit"), ("r", "reset"), ("f", "freeze"), ("?", "help")):
+            keys += [Segment(key, style(bold=True)), Segment(f" {what}  ", style(FAINT))]
+        colour = FAINT
+        if feed.stale:
+            dash = "-" if glyphs.ascii_only else "–"
+            text, colour = f"feed stale for {feed.silent_s:.0f} s {dash} waiting", BAD
+        else:
+            text = self.state.remark or (view.report.notice if view.report else "")
+        room = max(0, width - sum(s.cell_length for s in keys) - 2)
+        if room < 24:
+            keys, room = [], width - 1
+        return spread([Segment(" " + glyphs.fit(text, min(len(text), room)), style(colour))], keys, width)
+
+    def _full(self, view: SourceView, width: int, height: int) -> list[Line]:
+        """Four framed panels: now and posterior, the last minutes, latency and counters."""
+        feed, glyphs, colours = self._shown, self._glyphs, self.state.colours
+        strip_height = 4 if height < 24 else 6 if height < 34 else 7
+        table_height = 8
+        top_height = height - strip_height - table_height
+        left = min(46, max(32, width * 2 // 5))
+        body_height = top_height - 2
+        age = f"{glyphs.between}age {panels.clock(view.last.age_s)}" if view.last is not None else ""
+        top = beside(
+            boxed(
+                f"now{age}",
+                panels.now_lines(view, feed, colours, left - 4, body_height, glyphs),
+                left,
+                top_height,
+                glyphs,
+            ),
+            boxed(
+                "posterior",
+                panels.bar_lines(view, feed, colours, width - left - 4, body_height, glyphs),
+                width - left,
+                top_height,
+                glyphs,
+            ),
+        )
+        strip = panels.strip_lines(view, feed, colours, width - 4, strip_height - 2, glyphs)
+        span = panels.clock(panels.span_s(width - 4))
+        tables = beside(
+            boxed("latency, ms, last minute", panels.latency_lines(view, left - 4, glyphs), left, table_height, glyphs),
+            boxed(
+                "counters",
+                panels.counter_lines(view, feed, width - left - 4, table_height - 2, glyphs),
+                width - left,
+                table_height,
+                glyphs,
+            ),
+        )
+        return [*top, *boxed(f"last {span}", strip, width, strip_height, glyphs), *tables]
+
+    def _compact(self, view: SourceView, width: int, height: int) -> list[Line]:
+        """The same without frames, most important first; what does not fit is left out."""
+        feed, glyphs, colours = self._shown, self._glyphs, self.state.colours
+        inner = width - 2
+        state, top = panels.present(view, feed)
+        colour = colours.get(top, "") if top else panels.STATE_COLOURS[state]
+        said: Line = [Segment((top or panels.word(state)).upper(), style(colour, bold=True))]
+        if top and view.last is not None:
+            since = panels.clock((feed.now_ns - view.since_ns) / 1e9)
+            said.append(Segment(f" {view.last.confidence:.0%}", style(bold=True)))
+            said.append(Segment(f" for {since}", style(FAINT)))
+        meter_width = inner - sum(s.cell_length for s in said) - 2
+        if meter_width >= 24:
+            [meter] = panels.meter_lines(view, meter_width, glyphs, scale=False)
+            said = [*said, Segment("  "), *meter]
+        below: list[Line] = []
+        if height >= 8:
+            below += panels.strip_lines(view, feed, colours, inner, 2, glyphs)
+        if height >= 10:
+            below += [[], panels.latency_line(view, glyphs), panels.counter_line(view, feed, inner)]
+        above: list[Line] = [said, []] if height >= 12 else [said]
+        room = height - len(above) - len(below) - (1 if height >= 9 else 0)
+        bars = panels.bar_lines(view, feed, colours, inner, max(1, room), glyphs)[: max(0, room)]
+        body = [*above, *bars]
+        body += [[]] * (height - len(body) - len(below))
+        return [[Segment(" "), *line] for line in (*body, *below)][:height]
+
+    def _help(self, width: int, height: int) -> list[Line]:
+        glyphs = self._glyphs
+        lines: list[Line] = [[]]
+        for key, what in KEYS:
+            shown = [Segment(glyphs.fit(key.replace("–", "-"), 12), style(bold=True)), Segment(what, style(FAINT))]
+            lines += [shown, []]
+        return boxed("keys", lines, width, height, glyphs)

@@ -1,0 +1,281 @@
+"""The feed with real sockets, seen from a plain pyzmq subscriber and from our own client."""
+
+import json
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+
+from rtgenre.client import Subscriber
+from rtgenre.errors import ConfigError, FeedError, OutputError
+from rtgenre.outputs import wire
+from rtgenre.outputs.zmq_feed import MAX_REQUEST_BYTES, ZmqFeed
+from tests.outputs.test_wire import VALIDATOR, composer, hop
+
+pytestmark = pytest.mark.real
+ANY = "tcp://127.0.0.1:*"
+
+
+@pytest.fixture(params=["tcp", "ipc"])
+def feed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ZmqFeed]:
+    addresses = (ANY, ANY) if request.param == "tcp" else (f"ipc://{tmp_path}/pub", f"ipc://{tmp_path}/ctl")
+    resets: list[str] = []
+
+    def reset(name: str) -> dict[str, object]:
+        if name != "mic":
+            raise ValueError("there is: mic")
+        resets.append(name)
+        return {"source": name}
+
+    feed = ZmqFeed(*addresses, {"hello": lambda _: {"schema": 1}, "reset": reset})
+    feed.start()
+    yield feed
+    feed.close()
+
+
+def eventually(condition: Callable[[], bool], timeout_s: float = 5.0) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def publish(feed: ZmqFeed, table: wire.Composer, first: int, n: int) -> None:
+    for k in range(first, first + n):
+        for envelope in table.compose(hop(k), 0, 0, time.monotonic_ns()):
+            feed.mailbox.put(envelope)
+
+
+def subscriber(feed: ZmqFeed, **options: object) -> Subscriber:
+    return Subscriber(feed.publish_address, feed.control_address, **options)
+
+
+def joined(feed: ZmqFeed, table: wire.Composer, client: Subscriber) -> None:
+    """Send until the subscription is known to work, as ZeroMQ connects in the background."""
+    assert eventually(lambda: feed.subscribers > 0)
+    publish(feed, table, 0, 1)
+    assert client.receive(5.0) is not None
+
+
+def test_frames_are_topic_body_and_sequence_per_topic(feed: ZmqFeed) -> None:
+    table = composer()
+    publish(feed, table, 0, 3)
+    assert eventually(lambda: len(feed._last) == 3)
+    with zmq.Context() as context, context.socket(zmq.SUB) as plain:
+        plain.subscribe(b"rtgenre.v1.mic.posterior.")
+        plain.connect(feed.publish_address)
+        assert plain.poll(5000)
+        topic, body, sequence = plain.recv_multipart()
+        assert topic == b"rtgenre.v1.mic.posterior."
+        # The last-value cache: a late subscriber is given the present state at once.
+        assert struct.unpack("<Q", sequence) == (2,)
+        VALIDATOR.validate(json.loads(body))
+        assert json.loads(body)["seq"] == 2
+        publish(feed, table, 3, 2)
+        assert [struct.unpack("<Q", plain.recv_multipart()[2])[0] for _ in range(2)] == [3, 4]
+
+
+def test_a_topic_is_not_the_prefix_of_another_source(feed: ZmqFeed) -> None:
+    one, other = composer("mic"), composer("mic2")
+    with subscriber(feed, topics=["rtgenre.v1.mic."]) as client:
+        joined(feed, one, client)
+        publish(feed, other, 0, 2)
+        publish(feed, one, 1, 2)
+        seen = {r.message.source for r in iter(lambda: client.receive(0.3), None)}
+    assert seen == {"mic"}
+
+
+def test_ten_thousand_messages_arrive_in_order_without_a_gap(feed: ZmqFeed) -> None:
+    table = composer()
+    with subscriber(feed, topics=["rtgenre.v1.mic.posterior."]) as client:
+        joined(feed, table, client)
+        n = 10_000
+        for first in range(1, n, 500):
+            publish(feed, table, first, 500)
+            seen = [client.receive(5.0) for _ in range(500)]
+            assert [r.seq for r in seen if r] == list(range(first, first + 500))
+    assert (client.missed, feed.dropped) == (0, 0)
+
+
+def test_a_subscriber_sees_what_it_lost(feed: ZmqFeed) -> None:
+    table = composer()
+    with subscriber(feed, topics=["rtgenre.v1.mic.posterior."]) as client:
+        joined(feed, table, client)
+        for _ in range(7):
+            table.compose(hop(1), 0, 0, 0)  # numbered, never sent: as if an output had dropped them
+        publish(feed, table, 8, 1)
+        received = client.receive(5.0)
+    assert received is not None
+    assert (received.seq, received.missed, client.missed) == (8, 7, 7)
+
+
+def test_a_resent_last_value_is_not_counted_twice(feed: ZmqFeed) -> None:
+    table = composer()
+    with subscriber(feed, topics=["rtgenre.v1.mic.posterior."]) as early:
+        joined(feed, table, early)
+        with subscriber(feed, topics=["rtgenre.v1.mic.posterior."]) as late:
+            received = late.receive(5.0)
+            assert received is not None
+            assert received.seq == 0
+        publish(feed, table, 1, 1)
+        seen = [r.seq for r in iter(lambda: early.receive(0.3), None)]
+    assert seen == [1]
+    assert early.missed == 0
+
+
+def test_joining_with_a_snapshot_loses_nothing(feed: ZmqFeed) -> None:
+    table = composer()
+    stop = threading.Event()
+
+    def talk() -> None:
+        k = 0
+        while not stop.is_set():
+            publish(feed, table, k, 1)
+            k += 1
+            time.sleep(0.002)
+
+    talker = threading.Thread(target=talk)
+    talker.start()
+    try:
+        with subscriber(feed, topics=["rtgenre.v1.mic.posterior."]) as client:
+            assert eventually(lambda: feed.subscribers > 0)
+            time.sleep(0.1)
+            at_join = [r for r in client.snapshot() if r.topic.endswith(".posterior.")]
+            seen = [client.receive(5.0) for _ in range(100)]
+    finally:
+        stop.set()
+        talker.join()
+    numbers = [r.seq for r in (*at_join, *seen) if r]
+    assert numbers == list(range(numbers[0], numbers[0] + 101))
+    assert client.missed == 0
+
+
+def test_a_restart_is_seen_as_a_new_session(feed: ZmqFeed) -> None:
+    with subscriber(feed, topics=["rtgenre.v1.mic.posterior."]) as client:
+        joined(feed, composer(), client)
+        again = wire.Composer("another", "mic", wire.ModelId("m", "x"), ("blues", "disco", "metal"), 22050)
+        publish(feed, again, 0, 2)
+        seen = [client.receive(5.0) for _ in range(2)]
+    assert [(r.message.session, r.seq) for r in seen if r] == [("another", 0), ("another", 1)]
+    assert client.missed == 0
+
+
+def test_requests_are_answered_and_wrong_ones_refused(feed: ZmqFeed) -> None:
+    with subscriber(feed) as client:
+        assert client.request("hello")["schema"] == 1
+        assert client.request("reset mic")["source"] == "mic"
+        with pytest.raises(FeedError, match="there is: mic"):
+            client.request("reset radio")
+        with pytest.raises(FeedError, match=r"unknown request 'helo'.*hello"):
+            client.request("helo")
+        with pytest.raises(FeedError, match="unknown request"):
+            client.request("")
+
+
+@pytest.mark.parametrize("frames", [[b"\xff\xfe"], [b"", b"\xff\xfe"], [b"", b"hello", b"more"], [b""]])
+def test_malformed_requests_never_crash(feed: ZmqFeed, frames: list[bytes]) -> None:
+    with zmq.Context() as context, context.socket(zmq.DEALER) as raw:
+        raw.linger = 0
+        raw.connect(feed.control_address)
+        raw.send_multipart(frames)
+        assert raw.poll(5000)
+        assert json.loads(raw.recv_multipart()[-1])["ok"] is False
+    with subscriber(feed) as client:
+        assert client.request("hello")["ok"]
+
+
+def test_a_huge_request_is_cut_off_and_the_feed_lives(feed: ZmqFeed) -> None:
+    with zmq.Context() as context, context.socket(zmq.DEALER) as raw:
+        raw.linger = 0
+        raw.connect(feed.control_address)
+        raw.send_multipart([b"", b"x" * (10 * MAX_REQUEST_BYTES)])
+        assert not raw.poll(300)
+    with subscriber(feed) as client:
+        assert client.request("hello")["ok"]
+
+
+def test_subscribers_are_counted(feed: ZmqFeed) -> None:
+    with subscriber(feed), subscriber(feed):
+        assert eventually(lambda: feed.subscribers == 2)
+    assert eventually(lambda: feed.subscribers == 0)
+
+
+def test_what_was_put_before_the_close_is_sent() -> None:
+    feed = ZmqFeed(ANY, ANY, {})
+    feed.start()
+    table = composer()
+    with subscriber(feed, topics=["rtgenre.v1.mic.posterior."]) as client:
+        joined(feed, table, client)
+        publish(feed, table, 1, 50)
+        feed.close()
+        assert len(feed._last) == 3
+        assert feed._last[b"rtgenre.v1.mic.posterior."][1] == struct.pack("<Q", 50)
+
+
+@pytest.mark.parametrize("feed", ["tcp"], indirect=True)  # ZeroMQ takes an ipc path over silently
+def test_a_port_in_use_is_one_clear_error(feed: ZmqFeed) -> None:
+    second = ZmqFeed(feed.publish_address, ANY, {})
+    with pytest.raises(OutputError, match="in use") as caught:
+        second.start()
+    assert feed.publish_address in str(caught.value)
+    assert "--publish" in caught.value.remedy
+    second.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("tcp://0.0.0.0:5560", "other machines"),
+        ("tcp://*:5560", "other machines"),
+        ("tcp://192.0.2.1:5560", "other machines"),
+        ("tcp://[::]:5560", "other machines"),
+        ("127.0.0.1:5560", "not an address"),
+        ("tcp://127.0.0.1", "port"),
+        ("tcp://127.0.0.1:99999", "port"),
+        ("http://127.0.0.1:80", "not an address"),
+        ("ipc://", "not an address"),
+    ],
+)
+def test_addresses_that_are_refused(address: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        ZmqFeed(address, ANY, {})
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:*", "tcp://[::1]:*", "tcp://localhost:*"])
+def test_loopback_addresses_are_taken(address: str) -> None:
+    feed = ZmqFeed(address, ANY, {})
+    feed.start()
+    assert feed.publish_address.startswith("tcp://")
+    feed.close()
+
+
+def test_nobody_there_is_said() -> None:
+    with Subscriber("tcp://127.0.0.1:9", "tcp://127.0.0.1:9") as client:
+        assert client.receive(0.1) is None
+        with pytest.raises(FeedError, match="no daemon answers"):
+            client.request("hello", timeout_s=0.2)
+    with pytest.raises(FeedError, match="not an address"):
+        Subscriber("nonsense", "tcp://127.0.0.1:9")
+    with pytest.raises(FeedError, match="control port"):
+        Subscriber("ipc:///somewhere")
+
+
+def test_a_foreign_publisher_is_not_taken_for_the_feed() -> None:
+    with zmq.Context() as context, context.socket(zmq.PUB) as foreign:
+        foreign.linger = 0
+        port = foreign.bind_to_random_port("tcp://127.0.0.1")
+        with Subscriber(f"tcp://127.0.0.1:{port}") as client:
+
+            def speak_and_listen() -> None:
+                for _ in range(100):
+                    foreign.send_multipart([b"rtgenre.v1.x.", b"{}", b"12345678"])
+                    client.receive(0.05)
+
+            with pytest.raises(FeedError, match=r"no rtgenre\.v1 message"):
+                speak_and_listen()
