@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
-import click
 import typer
 
 from rtgenre import __version__
-from rtgenre.errors import EX_INTERRUPT, EX_OK, EX_USAGE, RtgenreError
+from rtgenre.errors import EX_OK, EX_USAGE, RtgenreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rtgenre.config import Loaded
+
+Parameters = ParamSpec("Parameters")
 
 app = typer.Typer(
     name="rtgenre",
@@ -47,30 +51,29 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as in a pi
 
 
 def main() -> None:
-    """Run a command and leave with its exit code."""
-    sys.exit(run_command(sys.argv[1:]))
-
-
-def run_command(arguments: list[str]) -> int:
-    """Run a command line and return its exit code; errors are printed on stderr, never as a traceback."""
+    """Run a command and leave with its exit code; an error is printed on stderr, never as a traceback."""
     try:
-        code = app(arguments, prog_name="rtgenre", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        print(error.format_message())
-        return EX_USAGE
-    except click.ClickException as error:
-        error.show()
-        return EX_USAGE
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        return EX_INTERRUPT
-    except BrokenPipeError:
-        # The reader of stdout has left, which is its right; keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EX_OK
+        app(prog_name="rtgenre")
     except RtgenreError as error:
         print(f"rtgenre: error: {error}", file=sys.stderr)
-        return error.exit_code
-    return code if isinstance(code, int) else EX_OK
+        sys.exit(error.exit_code)
+
+
+def leaves(command: Callable[Parameters, int]) -> Callable[Parameters, None]:
+    """Make a command that returns its exit code one that leaves with it."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader of stdout has left, which is its right; keep Python from complaining at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = EX_OK
+        raise typer.Exit(code)
+
+    return wrapped
 
 
 @app.callback(invoke_without_command=True)
@@ -87,6 +90,7 @@ def _root(
 
 
 @app.command()
+@leaves
 def run(
     source: SourceOption = None,
     config: ConfigOption = None,
@@ -139,6 +143,7 @@ def run(
 
 
 @app.command()
+@leaves
 def watch(
     endpoint: Annotated[str, typer.Argument(help="Address of the feed.")] = "tcp://127.0.0.1:5560",
     control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
@@ -153,6 +158,7 @@ def watch(
 
 
 @app.command()
+@leaves
 def tag(
     files: Annotated[list[Path], typer.Argument(help="Sound files.", metavar="FILE…")],
     json: JsonOption = False,
@@ -171,6 +177,7 @@ def tag(
 
 
 @app.command()
+@leaves
 def devices(json: JsonOption = False) -> int:
     """List the input devices; the one marked is what `rtgenre run` takes."""
     from rtgenre.commands import devices as command
@@ -179,6 +186,7 @@ def devices(json: JsonOption = False) -> int:
 
 
 @app.command()
+@leaves
 def monitor(
     source: SourceOption = None,
     config: ConfigOption = None,
@@ -202,6 +210,7 @@ def monitor(
 
 
 @app.command()
+@leaves
 def doctor(config: ConfigOption = None, json: JsonOption = False) -> int:
     """Check sound system, devices, GPU, ports, model and caches, and say what to do."""
     from rtgenre.commands.doctor import examine
@@ -210,6 +219,7 @@ def doctor(config: ConfigOption = None, json: JsonOption = False) -> int:
 
 
 @app.command()
+@leaves
 def bench(
     seconds: Annotated[float, typer.Option("--seconds", help="Length of the end-to-end run.")] = 20.0,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Append the JSON lines here.")] = None,
@@ -226,6 +236,7 @@ def bench(
 
 
 @config_app.command("show")
+@leaves
 def config_show(
     config: ConfigOption = None,
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value comes from.")] = False,
@@ -237,6 +248,7 @@ def config_show(
 
 
 @config_app.command("check")
+@leaves
 def config_check(config: ConfigOption = None) -> int:
     """Check the settings file and the environment; exit code 78 if something is wrong."""
     loaded = _load(config, {})
@@ -245,6 +257,7 @@ def config_check(config: ConfigOption = None) -> int:
 
 
 @config_app.command("path")
+@leaves
 def config_path() -> int:
     """Print where your own settings file is looked for."""
     from rtgenre.config import user_path
@@ -254,6 +267,7 @@ def config_path() -> int:
 
 
 @config_app.command("schema")
+@leaves
 def config_schema() -> int:
     """Print the settings as JSON Schema, for editors."""
     import msgspec

@@ -35,6 +35,7 @@ class PipelineState:
         smoother: running mean of the log posterior.
         decision: the policy's memory.
         frame: (1, n_features) float32, scratch for the hop under way.
+        logits: (1, n_labels) float32, likewise.
         probs: (n_labels,) float32, the last smoothed posterior.
         resets: times that model and smoothing began afresh.
     """
@@ -44,6 +45,7 @@ class PipelineState:
     smoother: SmootherState
     decision: DecisionState
     frame: FloatArray
+    logits: FloatArray
     probs: FloatArray
     resets: int = 0
 
@@ -55,6 +57,7 @@ class PipelineState:
             self.smoother.copy(),
             self.decision.copy(),
             self.frame.copy(),
+            self.logits.copy(),
             self.probs.copy(),
             self.resets,
         )
@@ -89,6 +92,7 @@ class Pipeline:
             self.smoother.init_state(),
             self.policy.init_state(),
             np.zeros((1, self.frontend.spec.n_features), np.float32),
+            np.zeros((1, n_labels), np.float32),
             np.full(n_labels, 1.0 / n_labels, np.float32),
         )
 
@@ -143,8 +147,8 @@ class Pipeline:
         heard = state.frontend
         level = level_dbfs(heard.level_power)
         if self.policy.hear(level, state.decision):
-            logits, state.model = self.runtime.step(state.frame, state.model)
-            log_posterior = log_softmax(logits[0], self.temperature)
+            _, state.model = self.runtime.step(state.frame, state.model, state.logits)
+            log_posterior = log_softmax(state.logits[0], self.temperature)
             state.probs, state.smoother = self.smoother.step(log_posterior, state.smoother)
             state.decision = self.policy.step(state.probs, heard.hop, state.decision)
         else:

@@ -48,7 +48,7 @@ def as_stage(pipeline: Pipeline) -> Stage:
 
 
 def test_streaming_contract(pipeline: Pipeline) -> None:
-    check_streaming(as_stage(pipeline), signals.music(RATE * 6), steps=2000)
+    check_streaming(as_stage(pipeline), signals.music(RATE * 6))
 
 
 def test_hops_are_numbered_and_timed(pipeline: Pipeline) -> None:

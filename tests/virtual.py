@@ -15,18 +15,27 @@ import subprocess
 import time
 import uuid
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
     from types import TracebackType
+
+SHARED_MEMORY = Path("/dev") / "shm"
 
 _UP_S = 10.0
 _DOWN_S = 5.0
+_LEAVE_S = 1.0  # jackd may take for ever
 _CLIENT_S = 10.0
+
+
+def needs(*programs: str) -> pytest.MarkDecorator:
+    """Skip a test, with the reason, where a program is not installed."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
 
 
 class SoundServer:
@@ -88,7 +97,7 @@ class SoundServer:
             self.thaw()
             self._popen.terminate()  # so that it takes its shared memory along
             try:
-                self._popen.wait(_DOWN_S)
+                self._popen.wait(_LEAVE_S)
             except subprocess.TimeoutExpired:
                 self.kill()
 
@@ -191,6 +200,12 @@ class JackServer(SoundServer):
         ]  # fmt: skip
         self.client_env |= {"JACK_DEFAULT_SERVER": self.server_name}
         self._server_env = {"JACK_NO_AUDIO_RESERVATION": "1"}
+
+    def stop(self) -> None:
+        """End the server and take away the shared memory that killed clients left."""
+        super().stop()
+        for left in SHARED_MEMORY.glob(f"jack*{self.server_name}*"):
+            left.unlink(missing_ok=True)
 
     def _answers(self) -> bool:
         return "system:capture_1" in self.command("jack_lsp", "-s", self.server_name)

@@ -83,7 +83,8 @@ class Band:
         self._ahead[:-n] = self._ahead[n:]
         self._ahead[-n:] = 0.0
         # The band is a little louder than full scale allows: bend the peaks instead of cutting them.
-        return np.tanh(self._style.gain * self._room.step(dry))
+        bent: FloatArray = np.tanh(np.float32(self._style.gain) * self._room.step(dry))
+        return bent
 
     def _play(self, index: int, part: Part, step: int, at_s: float) -> None:
         symbol = part.pattern[step % len(part.pattern)]

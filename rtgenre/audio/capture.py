@@ -13,7 +13,7 @@ import numpy as np
 
 from rtgenre.audio.child import CaptureChild, list_devices
 from rtgenre.audio.clock import AudioClock
-from rtgenre.audio.ring import ChildState
+from rtgenre.audio.ring import DEFAULT_CAPACITY, ChildState
 from rtgenre.errors import DeviceError
 from rtgenre.records import Block, SourceInfo, SourceStats
 
@@ -24,7 +24,8 @@ __all__ = ["DeviceSource", "list_devices"]
 
 _S = 1_000_000_000
 _HEARTBEAT_S = 1.0  # callbacks over PulseAudio come up to 0.1 s apart
-_OPEN_S = 5.0  # a cold sound server may need seconds
+_OPEN_S = 5.0  # a cold sound server may need seconds …
+_REOPEN_S = 3.0  # … one that has run needs less, and may hang while it comes up
 _FIRST_BLOCK_S = (5.0, 60.0)  # patience with a device that opens but stays mute (suspended), doubling
 _BACK_OFF_S = (0.1, 1.0)
 _ZEROS_MAX_S = 300.0
@@ -46,6 +47,7 @@ class DeviceSource:
         latency_s: buffering to ask the sound system for.
         zeros_restart_s: reopen the device after this long of exact zeros, which is what a muted, moved or
             unloaded device gives for ever; the time doubles to 300 s while zeros go on; 0 for never.
+        capacity: samples that the ring holds, over all channels.
     """
 
     def __init__(
@@ -54,9 +56,10 @@ class DeviceSource:
         device: str | None = None,
         sample_rate: int = 0,
         channels: int = 0,
-        block_samples: int = 1024,
-        latency_s: float = 0.1,
+        block_samples: int = 512,
+        latency_s: float = 0.05,
         zeros_restart_s: float = 30.0,
+        capacity: int = DEFAULT_CAPACITY,
     ) -> None:
         self.name = name
         self.stats = SourceStats()
@@ -65,6 +68,7 @@ class DeviceSource:
         self._channels = channels
         self._block_samples = block_samples
         self._latency_s = latency_s
+        self._capacity = capacity
         self._zeros_restart_s = zeros_restart_s
         self._zeros_patience_s = zeros_restart_s
         self._zeros_s = 0.0
@@ -77,7 +81,7 @@ class DeviceSource:
         self._lost: str | None = None  # why capture is down, None while it runs
         self._seen_xruns = 0
         self._seen_dropped = 0
-        self._pending_xruns = 0
+        self._is_closed = False
         self._t_last_ns = 0
 
     def start(self) -> None:
@@ -86,7 +90,7 @@ class DeviceSource:
         Raises:
             DeviceError: no process can be started.
         """
-        if self._child is None:
+        if self._child is None and not self._is_closed:
             self._spawn()
 
     def wait_ready(self, timeout_s: float = _OPEN_S) -> SourceInfo:
@@ -102,7 +106,7 @@ class DeviceSource:
         while self._info is None:
             child = self._child
             if child is None:
-                raise DeviceError("the source is not started")
+                raise DeviceError(f"the source {self.name!r} is not running: start it first, once")
             child.release_name()
             if child.ring.state is ChildState.RUNNING:
                 self._begin(child)
@@ -121,8 +125,10 @@ class DeviceSource:
         """Wait for the next block; see ``Source.read``.
 
         Raises:
-            DeviceError: it never ran, or it delivers at another rate than it says.
+            DeviceError: it never ran, it was closed, or it delivers at another rate than it says.
         """
+        if self._is_closed:
+            raise DeviceError(f"the source {self.name!r} is closed")
         if self._info is None:
             self.wait_ready()
         deadline_ns = time.monotonic_ns() + round(timeout_s * _S)
@@ -141,13 +147,14 @@ class DeviceSource:
 
     def close(self) -> None:
         """Kill the child; see ``Source.close``."""
+        self._is_closed = True
         self._retire()
 
     def _spawn(self) -> None:
         self._seen_xruns = self._seen_dropped = 0
         self._clock = None
         self._child = CaptureChild(
-            self._device, self._sample_rate, self._channels, self._block_samples, self._latency_s
+            self._device, self._sample_rate, self._channels, self._block_samples, self._latency_s, self._capacity
         )
 
     def _begin(self, child: CaptureChild) -> None:
@@ -171,10 +178,9 @@ class DeviceSource:
             self._recovered(gap)
         samples = np.frombuffer(chunk.raw, np.float32).reshape(chunk.n_frames, self._channels)
         self._watch_zeros(samples)
-        xruns, self._pending_xruns = chunk.xruns + self._pending_xruns, 0
         self.stats.gap_samples += gap
         self._t_last_ns = t_last_ns
-        return Block(samples, t_last_ns, gap, xruns)
+        return Block(samples, t_last_ns, gap, chunk.xruns)
 
     def _missed(self, t_last_ns: int, chunk: Chunk) -> int:
         """Samples between the last block of the child before and the first of this one."""
@@ -206,8 +212,8 @@ class DeviceSource:
         elif child.has_ended():
             self._give_up_child(child.failure().message)
         elif child.ring.state is not ChildState.RUNNING:
-            if now_ns - child.spawned_ns > _OPEN_S * _S:
-                self._give_up_child(_hanging(self._device, _OPEN_S).message)
+            if now_ns - child.spawned_ns > _REOPEN_S * _S:
+                self._give_up_child(_hanging(self._device, _REOPEN_S).message)
         elif not child.ring.heartbeat_ns:
             if now_ns - child.spawned_ns > self._first_block_s * _S:
                 self._first_block_s = min(self._first_block_s * 2, _FIRST_BLOCK_S[1])

@@ -14,7 +14,7 @@ from typing import IO
 
 from rtgenre.audio.bell import Bell
 from rtgenre.audio.inputs import InputDevice
-from rtgenre.audio.ring import DEFAULT_CAPACITY, ChildState, Chunk, RingReader
+from rtgenre.audio.ring import ChildState, Chunk, RingReader
 from rtgenre.errors import DeviceError
 
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,7 @@ class CaptureChild:
         channels: int,
         block_samples: int,
         latency_s: float,
-        capacity: int = DEFAULT_CAPACITY,
+        capacity: int,
     ) -> None:
         self.ring = RingReader(capacity)
         self._bell = Bell()

@@ -23,9 +23,9 @@ _STAND_NS = 1_000_000_000  # a step counts when its minimum has stood this long
 _IMPROVED_NS = 5_000_000
 _BUCKET_NS = 1_000_000_000
 _LIE = 0.015
-_LIE_BUCKETS = 4
+_LIE_BUCKETS = 5
 _STEADY = 0.35  # single seconds may differ from the measured rate by this part of what it is off …
-_STEADY_MOST = 0.1  # … and by this part of itself: bursts 90 ms apart
+_STEADY_MOST = 0.05  # … and by this part of itself: bursts 90 ms apart
 
 
 class PaceMeter:

@@ -235,4 +235,4 @@ class Conditioner:
         for i in range(1, 501):
             given += len(resampler.resample_chunk(block))
             worst = max(worst, math.ceil(i * len(block) * self.out_rate / self.in_rate) - given)
-        return worst
+        return worst + math.ceil(len(block) * self.out_rate / self.in_rate)  # between two looks

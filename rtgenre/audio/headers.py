@@ -65,7 +65,7 @@ def _check_wave(raw: BinaryIO, shown: str) -> HeaderFacts:
         kind, size = struct.unpack("<4sI", head)
         start = raw.tell()
         if kind == b"ds64":
-            wide_size = struct.unpack("<8xQ", raw.read(16))[0]
+            wide_size = int.from_bytes(raw.read(16)[8:], "little")
         elif kind == b"fmt ":
             block_align = _check_format(raw.read(16), shown)
         elif kind == b"data":

@@ -43,7 +43,7 @@ def choose_input(devices: Sequence[InputDevice], wanted: str | None) -> InputDev
     Args:
         devices: what there is.
         wanted: ``"hostapi: name"``, a unique part of it in any case, an index, or None for the default.
-            A full name or a full device name wins over a part.
+            A name in full, and then an index, wins over a part of a name.
 
     Raises:
         DeviceError: there is none, or more than one.
@@ -59,14 +59,14 @@ def choose_input(devices: Sequence[InputDevice], wanted: str | None) -> InputDev
     matches = (
         [d for d in devices if d.full_name.casefold() == key]
         or [d for d in devices if d.name.casefold() == key]
-        or [d for d in devices if key in d.full_name.casefold()]
         or [d for d in devices if key == str(d.index)]
+        or [d for d in devices if key in d.full_name.casefold()]
     )
     names = [d.full_name for d in devices]
     if not matches:
-        raise DeviceError(
-            f"there is no input device {wanted!r}; {nearest(wanted, names)}", "look with `rtgenre devices`"
-        )
+        near = nearest(wanted, [d.name for d in devices])
+        near = near if near.startswith("did you mean") else nearest(wanted, names)
+        raise DeviceError(f"there is no input device {wanted!r}; {near}", "look with `rtgenre devices`")
     if len(matches) > 1:
         found = ", ".join(f"{d.full_name!r} (index {d.index})" for d in matches)
         raise DeviceError(f"{wanted!r} means {len(matches)} input devices: {found}", "name one of them in full")

@@ -22,7 +22,7 @@ Life time
 
 from __future__ import annotations
 
-import secrets
+import os
 import sys
 import threading
 from dataclasses import dataclass
@@ -220,7 +220,7 @@ class RingReader:
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
         # A short name of our own: macOS allows 31 characters, and people can tell whose it is.
-        name = f"rtgenre_{secrets.token_hex(6)}"
+        name = f"rtgenre_{os.urandom(6).hex()}"
         shm = SharedMemory(name, create=True, size=_SAMPLES_OFFSET + capacity * BYTES_PER_SAMPLE)
         self._segment = _Segment(shm)
         self._words = self._segment.words

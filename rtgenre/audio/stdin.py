@@ -150,6 +150,7 @@ class StdinSource:
     def close(self) -> None:
         """Stop taking blocks; see ``Source.close``. A thread that waits for the pipe ends with its next byte."""
         self._closed.set()
+        self._is_over = True
 
     def _read_stream(self) -> None:
         """Body of the reading thread."""

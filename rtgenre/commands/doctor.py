@@ -151,7 +151,9 @@ def _gpu(settings: config.Settings) -> Finding:
         return Finding("GPU", Verdict.WARNING, f"{count} found, but torch is missing", "pip install torch")
     verdict = Verdict.FAILURE if settings.model.device == "cuda" else Verdict.OK
     remedy = 'set model.device = "auto"' if verdict is Verdict.FAILURE else ""
-    return Finding("GPU", verdict, "none: the model runs on one CPU core, which is plenty", remedy, 78 if remedy else EX_OK)
+    return Finding(
+        "GPU", verdict, "none: the model runs on one CPU core, which is plenty", remedy, 78 if remedy else EX_OK
+    )
 
 
 def _kernels(_settings: config.Settings) -> Finding:

@@ -38,7 +38,8 @@ from rtgenre.frontend.compiling import kernel, part
     CROSSINGS_M,
     POWER_M,
     SCRATCH_M,
-    LOG_M,
+    EXTREMES_M,
+    LOG_MEL_M,
     BEFORE_M,
     RUNNING_M,
     MFCC_OUT,
@@ -52,7 +53,7 @@ from rtgenre.frontend.compiling import kernel, part
     ZCR_OUT,
     RMS_OUT,
     LAYOUT_SIZE,
-) = range(32)
+) = range(33)
 
 # From CONSTANTS_W on in ``weights``.
 BIN_HZ, LOG_FLOOR, CONTRAST_FLOOR, ROLLOFF = range(4)
@@ -80,14 +81,14 @@ _L8 = np.float32(3.3333331174e-1)
 
 @part
 def to_decibels(v: Any, floor: Any) -> None:
-    """v ← 10·log10(max(v, floor)) in place; floor > 0, not denormal.
+    """V ← 10·log10(max(v, floor)) in place; floor > 0, not denormal.
 
     The logarithm is Cephes' logf (S. Moshier), without its branches; its error is below 1e-6 dB at 0 dB and
     one unit in the last place elsewhere.
     """
     bits = v.view(np.int32)
     for i in range(v.size):
-        v[i] = v[i] if v[i] > floor else floor
+        v[i] = max(floor, v[i])
     for i in range(v.size):
         b = bits[i]
         exponent = np.int32(np.int32(b - np.int32(0x3F3504F3)) >> np.int32(23))
@@ -119,7 +120,7 @@ def mel_spectrum(power: Any, rows: Any, weights: Any, out: Any) -> None:
 
 @part
 def dense(matrix: Any, x: Any, out: Any) -> None:
-    """out ← matrix · x, the matrix given row by row."""
+    """Out ← matrix · x, the matrix given row by row."""
     n = x.size
     for r in range(out.size):
         row = matrix[r * n : (r + 1) * n]
@@ -178,21 +179,30 @@ def contrast_extremes(magnitude: Any, rows: Any, n_bands: Any, padded: Any, out:
             values[i] = _F0
         k = np.int32(rows[3 * b + 2])
 
+        if k == 1:  # narrow bands, small quantiles: nothing to search for
+            all_bits[size] = high
+            out[b] = padded[size]
+            all_bits[size] = low
+            out[n_bands + b] = padded[size]
+            continue
+        # Bins that equal the bound belong to an extreme only as far as its number is not full without them.
         bound, count = threshold(bits, np.int32(size - k), low, high)
         total = _F0
         for i in range(size):
             total += values[i] if bits[i] > bound else _F0
-        all_bits[size] = bound  # the bound as a float: needed where several bins equal it
+        all_bits[size] = bound  # the bound as a float
         out[b] = (total + np.float32(count - size + k) * padded[size]) / np.float32(k)
 
-        bound, count = threshold(bits, np.int32(size - n + k), low, high)
+        rank = np.int32(size - n + k)
+        bound, count = threshold(bits, rank, low, high)
+        all_bits[size] = bound
+        bound = np.int32(bound - np.int32(count > rank))
+        inside = np.int32(0)
         total = _F0
         for i in range(size):
             total += values[i] if bits[i] <= bound else _F0
-        all_bits[size] = bound
-        if count > size - n + k:
-            total -= np.float32(count - size + n - k) * padded[size]
-        out[n_bands + b] = total / np.float32(k)
+            inside = np.int32(inside + np.int32(bits[i] <= bound))
+        out[n_bands + b] = (total + np.float32(rank - inside) * padded[size]) / np.float32(k)
 
 
 @part
@@ -225,7 +235,7 @@ def rise(now: Any, before: Any) -> Any:
     total = _F0
     for i in range(now.size):
         d = now[i] - before[i]
-        total += d if d > _F0 else _F0
+        total += max(_F0, d)
     return total / np.float32(now.size)
 
 
@@ -240,7 +250,7 @@ def running_statistics(frame: Any, alphas: Any, heard: Any, statistics: Any, out
     n = frame.size
     for j in range(alphas.size):
         first = _ONE / np.float32(heard + 1)
-        w = alphas[j] if alphas[j] > first else first
+        w = max(first, alphas[j])
         mean = statistics[2 * n * j : 2 * n * j + n]
         variance = statistics[2 * n * j + n : 2 * n * (j + 1)]
         here = out[n + 2 * n * j : 2 * n + 2 * n * j]
@@ -271,6 +281,64 @@ def centroid_and_bandwidth(magnitude: Any, bin_hz: Any) -> Any:
     return centre * bin_hz, math.sqrt(second / total) * bin_hz
 
 
+@part
+def mel_block(weights: Any, layout: Any, memory: Any, follows: bool, out: Any) -> None:
+    """Log-mel spectrum and what is made of it: mfcc, log_mel, flux."""
+    n_mels = layout[N_MELS]
+    log_mel = memory[layout[LOG_MEL_M] : layout[LOG_MEL_M] + n_mels]
+    padded_power = memory[layout[POWER_M] : layout[SCRATCH_M]]
+    mel_spectrum(padded_power, layout[layout[MEL_ROWS] :], weights[layout[MEL_W] :], log_mel)
+    to_decibels(log_mel, weights[layout[CONSTANTS_W] + LOG_FLOOR])
+    if layout[MFCC_OUT] >= 0:
+        dense(weights[layout[DCT_W] :], log_mel, out[layout[MFCC_OUT] : layout[MFCC_OUT] + layout[N_MFCC]])
+    if layout[LOG_MEL_OUT] >= 0:
+        out[layout[LOG_MEL_OUT] : layout[LOG_MEL_OUT] + n_mels] = log_mel
+    if layout[FLUX_OUT] >= 0:
+        before = memory[layout[BEFORE_M] : layout[BEFORE_M] + n_mels]
+        out[layout[FLUX_OUT]] = rise(log_mel, before) if follows else _F0
+        before[:] = log_mel
+
+
+@part
+def contrast_block(weights: Any, layout: Any, memory: Any, magnitude: Any, out: Any) -> None:
+    """Spectral contrast: peak over valley of each octave band, in dB of magnitude."""
+    n_bands = layout[N_BANDS]
+    extremes = memory[layout[EXTREMES_M] : layout[EXTREMES_M] + 2 * n_bands]
+    padded = memory[layout[SCRATCH_M] + layout[N_BINS] : layout[EXTREMES_M]]
+    contrast_extremes(magnitude, layout[layout[BAND_ROWS] :], n_bands, padded, extremes)
+    to_decibels(extremes, weights[layout[CONSTANTS_W] + CONTRAST_FLOOR])
+    for b in range(n_bands):
+        out[layout[CONTRAST_OUT] + b] = extremes[b] - extremes[n_bands + b]
+
+
+@part
+def chroma_block(weights: Any, layout: Any, power: Any, out: Any) -> None:
+    """Chroma, the strongest pitch class 1; all 0 in silence."""
+    chroma = out[layout[CHROMA_OUT] : layout[CHROMA_OUT] + layout[N_CHROMA]]
+    dense(weights[layout[CHROMA_W] :], power, chroma)
+    most = _F0
+    for c in range(chroma.size):
+        most = max(most, chroma[c])
+    if most > _TINY:
+        for c in range(chroma.size):
+            chroma[c] /= most
+
+
+@part
+def moments_block(weights: Any, layout: Any, magnitude: Any, out: Any) -> None:
+    """Where the magnitudes lie: centroid, bandwidth, rolloff, in Hz."""
+    bin_hz = weights[layout[CONSTANTS_W] + BIN_HZ]
+    if layout[CENTROID_OUT] >= 0 or layout[BANDWIDTH_OUT] >= 0:
+        centroid, bandwidth = centroid_and_bandwidth(magnitude, bin_hz)
+        if layout[CENTROID_OUT] >= 0:
+            out[layout[CENTROID_OUT]] = centroid
+        if layout[BANDWIDTH_OUT] >= 0:
+            out[layout[BANDWIDTH_OUT]] = bandwidth
+    if layout[ROLLOFF_OUT] >= 0:
+        k = rolloff_bin(magnitude, weights[layout[CONSTANTS_W] + ROLLOFF])
+        out[layout[ROLLOFF_OUT]] = np.float32(k) * bin_hz
+
+
 @kernel
 def frame_of_power(weights: Any, layout: Any, memory: Any, heard: int, follows: bool, out: Any) -> None:
     """One frame from the power spectrum that lies in ``memory``.
@@ -284,61 +352,21 @@ def frame_of_power(weights: Any, layout: Any, memory: Any, heard: int, follows: 
         out: (n_features,) float32, written whole.
     """
     n_bins = layout[N_BINS]
-    n_mels = layout[N_MELS]
-    n_bands = layout[N_BANDS]
-    at = layout[CONSTANTS_W]
     power = memory[layout[POWER_M] : layout[POWER_M] + n_bins]
     magnitude = memory[layout[SCRATCH_M] : layout[SCRATCH_M] + n_bins]
     for i in range(n_bins):
         magnitude[i] = math.sqrt(power[i])
-
-    if n_mels > 0:
-        log_mel = memory[layout[LOG_M] : layout[LOG_M] + n_mels]
-        before = memory[layout[BEFORE_M] : layout[BEFORE_M] + n_mels]
-        mel_spectrum(memory[layout[POWER_M] : layout[SCRATCH_M]], layout[layout[MEL_ROWS] :], weights[layout[MEL_W] :], log_mel)
-        to_decibels(log_mel, weights[at + LOG_FLOOR])
-        if layout[MFCC_OUT] >= 0:
-            dense(weights[layout[DCT_W] :], log_mel, out[layout[MFCC_OUT] : layout[MFCC_OUT] + layout[N_MFCC]])
-        if layout[LOG_MEL_OUT] >= 0:
-            out[layout[LOG_MEL_OUT] : layout[LOG_MEL_OUT] + n_mels] = log_mel
-        if layout[FLUX_OUT] >= 0:
-            out[layout[FLUX_OUT]] = rise(log_mel, before) if follows else _F0
-            before[:] = log_mel
+    if layout[N_MELS] > 0:
+        mel_block(weights, layout, memory, follows, out)
     if layout[CONTRAST_OUT] >= 0:
-        extremes = memory[layout[LOG_M] + n_mels : layout[LOG_M] + n_mels + 2 * n_bands]
-        padded = memory[layout[SCRATCH_M] + n_bins : layout[LOG_M]]
-        contrast_extremes(magnitude, layout[layout[BAND_ROWS] :], n_bands, padded, extremes)
-        to_decibels(extremes, weights[at + CONTRAST_FLOOR])
-        for b in range(n_bands):
-            out[layout[CONTRAST_OUT] + b] = extremes[b] - extremes[n_bands + b]
+        contrast_block(weights, layout, memory, magnitude, out)
     if layout[CHROMA_OUT] >= 0:
-        chroma = out[layout[CHROMA_OUT] : layout[CHROMA_OUT] + layout[N_CHROMA]]
-        dense(weights[layout[CHROMA_W] :], power, chroma)
-        most = _F0
-        for c in range(chroma.size):
-            most = max(most, chroma[c])
-        if most > _TINY:
-            for c in range(chroma.size):
-                chroma[c] /= most
-    if layout[CENTROID_OUT] >= 0 or layout[BANDWIDTH_OUT] >= 0:
-        centroid, bandwidth = centroid_and_bandwidth(magnitude, weights[at + BIN_HZ])
-        if layout[CENTROID_OUT] >= 0:
-            out[layout[CENTROID_OUT]] = centroid
-        if layout[BANDWIDTH_OUT] >= 0:
-            out[layout[BANDWIDTH_OUT]] = bandwidth
-    if layout[ROLLOFF_OUT] >= 0:
-        out[layout[ROLLOFF_OUT]] = np.float32(rolloff_bin(magnitude, weights[at + ROLLOFF])) * weights[at + BIN_HZ]
+        chroma_block(weights, layout, power, out)
+    moments_block(weights, layout, magnitude, out)
     if layout[ZCR_OUT] >= 0:
         out[layout[ZCR_OUT]] = memory[layout[CROSSINGS_M]]
     if layout[RMS_OUT] >= 0:
         out[layout[RMS_OUT]] = math.sqrt(memory[layout[MEAN_SQUARE_M]])
-
     if layout[N_RUNNING] > 0:
-        n = layout[N_FRAME]
-        running_statistics(
-            out[:n],
-            weights[layout[RUNNING_W] : layout[RUNNING_W] + layout[N_RUNNING]],
-            heard,
-            memory[layout[RUNNING_M] :],
-            out,
-        )
+        alphas = weights[layout[RUNNING_W] : layout[RUNNING_W] + layout[N_RUNNING]]
+        running_statistics(out[: layout[N_FRAME]], alphas, heard, memory[layout[RUNNING_M] :], out)

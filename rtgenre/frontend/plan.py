@@ -28,6 +28,14 @@ _OUT_SLOTS: dict[Feature, int] = {
 }
 
 
+def aligned(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A copy that begins on a cache line (64 bytes): vectors then never straddle two, a tenth of the time."""
+    room = np.zeros(values.size + 15, np.float32)
+    start = -room.ctypes.data // 4 % 16
+    room[start : start + values.size] = values
+    return room[start : start + values.size]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Constants of one spec; never written after it is made.
@@ -117,9 +125,7 @@ def make_plan(spec: FrontendSpec) -> Plan:
     n_mels = spec.n_mels if spec.uses_mel else 0
     n_bands = spec.n_contrast_bands + 1 if "contrast" in spec.features else 0
     if n_mels:
-        mel_rows, mel = _mel_rows(
-            tables.mel_weights(spec.sample_rate, spec.n_fft, n_mels, spec.fmin_hz, spec.fmax_hz)
-        )
+        mel_rows, mel = _mel_rows(tables.mel_weights(spec.sample_rate, spec.n_fft, n_mels, spec.fmin_hz, spec.fmax_hz))
         layout[kernels.N_MELS], layout[kernels.N_MFCC] = n_mels, spec.n_mfcc
         layout[kernels.MEL_W] = slab.add(mel)
         layout[kernels.DCT_W] = slab.add(tables.dct_rows(spec.n_mfcc, n_mels))
@@ -135,7 +141,8 @@ def make_plan(spec: FrontendSpec) -> Plan:
     if "chroma" in spec.features:
         layout[kernels.N_CHROMA] = spec.n_chroma
         layout[kernels.CHROMA_W] = slab.add(tables.chroma_weights(spec.sample_rate, spec.n_fft, spec.n_chroma))
-    layout[kernels.LOG_M] = memory.reserve(n_mels + 2 * n_bands)
+    layout[kernels.EXTREMES_M] = memory.reserve(2 * n_bands)
+    layout[kernels.LOG_MEL_M] = memory.reserve(n_mels)
     layout[kernels.BEFORE_M] = memory.reserve(n_mels)
     if spec.running_s:
         layout[kernels.N_RUNNING] = len(spec.running_s)
@@ -143,8 +150,8 @@ def make_plan(spec: FrontendSpec) -> Plan:
         layout[kernels.RUNNING_M] = memory.reserve(2 * len(spec.running_s) * spec.n_frame_features)
 
     return Plan(
-        fft=fft.fft_tables(window, gain, end_gain),
-        weights=np.concatenate(slab.parts),
+        fft=aligned(fft.fft_tables(window, gain, end_gain)),
+        weights=aligned(np.concatenate(slab.parts)),
         layout=np.concatenate([layout, np.array(rows, np.int32)]),
         memory_size=memory.size,
         parseval=parseval.astype(np.float32),

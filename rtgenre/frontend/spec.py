@@ -13,9 +13,7 @@ from rtgenre.frontend import tables
 
 Window = Literal["hann", "hanning"]
 Scaling = Literal["spectrum", "density"]
-Feature = Literal[
-    "mfcc", "log_mel", "contrast", "chroma", "centroid", "bandwidth", "rolloff", "flux", "zcr", "rms"
-]
+Feature = Literal["mfcc", "log_mel", "contrast", "chroma", "centroid", "bandwidth", "rolloff", "flux", "zcr", "rms"]
 FEATURES: tuple[Feature, ...] = get_args(Feature)
 MEL_FEATURES = frozenset({"mfcc", "log_mel", "flux"})
 
@@ -115,9 +113,7 @@ class FrontendSpec:
             self.n_fft,
             "a power of two from 256 to 8192",
         )
-        _require(
-            1 <= self.hop <= self.n_fft, "hop", self.hop, f"from 1 to n_fft ({self.n_fft}): no sample is skipped"
-        )
+        _require(1 <= self.hop <= self.n_fft, "hop", self.hop, f"from 1 to n_fft ({self.n_fft}): no sample is skipped")
         for name, value, allowed in (("window", self.window, Window), ("scaling", self.scaling, Scaling)):
             _require(value in get_args(allowed), name, value, f"one of {', '.join(get_args(allowed))}")
 
@@ -154,9 +150,9 @@ class FrontendSpec:
         highest = nyquist / 2.0 ** (self.n_contrast_bands - 1)
         _require(
             lowest <= self.contrast_fmin_hz < highest,
-            "contrast_fmin_hz",
-            self.contrast_fmin_hz,
-            f"from two bins ({lowest:.4g} Hz) to below {highest:g} Hz, where the last band begins at {nyquist:g} Hz",
+            "n_contrast_bands, contrast_fmin_hz",
+            (self.n_contrast_bands, self.contrast_fmin_hz),
+            f"with so many bands, contrast_fmin_hz from {lowest:.4g} Hz (two bins) to below {highest:g} Hz",
         )
         _require(
             0.0 < self.contrast_quantile <= 0.5, "contrast_quantile", self.contrast_quantile, "above 0, at most 0.5"

@@ -9,7 +9,7 @@ import numpy as np
 
 from rtgenre.errors import ConfigError
 from rtgenre.frontend import compiling, fft, kernels
-from rtgenre.frontend.plan import make_plan
+from rtgenre.frontend.plan import aligned, make_plan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class FrontendState:
             self.samples.copy(),
             self.start,
             self.stop,
-            self.memory.copy(),
+            aligned(self.memory),
             self.position,
             self.heard,
             self.follows,
@@ -127,7 +127,7 @@ class Frontend:
             samples=np.zeros(8 * self.spec.n_fft, np.float32),
             start=0,
             stop=0,
-            memory=np.zeros(self._plan.memory_size, np.float32),
+            memory=aligned(np.zeros(self._plan.memory_size, np.float32)),
         )
 
     def feed(self, block: FloatArray, state: FrontendState) -> None:
@@ -182,7 +182,7 @@ class Frontend:
         memory = state.memory
         self._hop_power(state.samples, start, plan.fft, memory)
         kernels.frame_of_power(plan.weights, plan.layout, memory, state.heard, state.follows, out)
-        state.level_power = float(memory[fft.MEAN_SQUARE])
+        state.level_power = memory.item(fft.MEAN_SQUARE)
         hop = self.spec.hop
         state.start = start + hop
         self._advance(state, hop)

@@ -34,7 +34,8 @@ class Band(NamedTuple):
 
 def window_samples(n_fft: int, periodic: bool) -> Float64Array:
     """Hann window: (n_fft,) in [0, 1]; periodic (scipy's ``fftbins``) or symmetric (``numpy.hanning``)."""
-    return np.hanning(n_fft + 1)[:-1] if periodic else np.hanning(n_fft)
+    window: Float64Array = np.hanning(n_fft + 1)[:-1] if periodic else np.hanning(n_fft)
+    return window
 
 
 def hz_to_mel(hz: Float64Array) -> Float64Array:
@@ -52,7 +53,7 @@ def mel_to_hz(mel: Float64Array) -> Float64Array:
 def mel_weights(sample_rate: int, n_fft: int, n_mels: int, fmin_hz: float, fmax_hz: float) -> Float64Array:
     """Area-normalised triangles on the mel scale: (n_mels, n_fft/2 + 1), power → mel power."""
     ends = hz_to_mel(np.array([fmin_hz, fmax_hz]))
-    corner = mel_to_hz(np.linspace(ends[0], ends[1], n_mels + 2))[:, None]
+    corner: Float64Array = mel_to_hz(np.linspace(ends[0], ends[1], n_mels + 2))[:, None]
     bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)[None, :]
     rising = (bins - corner[:-2]) / (corner[1:-1] - corner[:-2])
     falling = (corner[2:] - bins) / (corner[2:] - corner[1:-1])
@@ -64,7 +65,7 @@ def mel_weights(sample_rate: int, n_fft: int, n_mels: int, fmin_hz: float, fmax_
 def dct_rows(n_out: int, n_in: int) -> Float64Array:
     """The first rows of the orthonormal DCT-II: (n_out, n_in)."""
     k = np.arange(n_out)[:, None]
-    rows = np.sqrt(2.0 / n_in) * np.cos(np.pi * k * (2 * np.arange(n_in)[None, :] + 1) / (2 * n_in))
+    rows: Float64Array = np.sqrt(2.0 / n_in) * np.cos(np.pi * k * (2 * np.arange(n_in)[None, :] + 1) / (2 * n_in))
     rows[0] *= np.sqrt(0.5)
     return rows
 
@@ -89,9 +90,7 @@ def chroma_weights(sample_rate: int, n_fft: int, n_chroma: int) -> Float64Array:
     return np.ascontiguousarray(from_c[:, : n_fft // 2 + 1])
 
 
-def contrast_bands(
-    sample_rate: int, n_fft: int, n_bands: int, fmin_hz: float, quantile: float
-) -> tuple[Band, ...]:
+def contrast_bands(sample_rate: int, n_fft: int, n_bands: int, fmin_hz: float, quantile: float) -> tuple[Band, ...]:
     """Octave bands of spectral contrast (Jiang et al. 2002), their edges as librosa draws them.
 
     Every band but the lowest begins one bin early and the last runs to the top; each but the last gives

@@ -139,9 +139,10 @@ def save(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
         frontend=checkpoint.spec.to_dict(),
         training=dict(checkpoint.training),
     )
+    text = msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n"
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / WEIGHTS_FILE, weights)
-    _replace(folder / DESCRIPTION_FILE, msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n")
+    _replace(folder / DESCRIPTION_FILE, text)
     return load(folder)
 
 

@@ -208,5 +208,5 @@ def _provenance(corpus: Corpus, settings: TrainSettings) -> dict[str, Any]:
         "seed": settings.seed,
         "sequences": dataclasses.asdict(settings.sequences),
         "fit": dataclasses.asdict(settings.fit),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
     }

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import struct
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rtgenre.audio.file import FileSource
 from rtgenre.audio.source import EndOfSource
@@ -74,8 +77,9 @@ def test_realtime_blocks_come_when_due_and_not_before(wav):
 @pytest.mark.parametrize(
     ("name", "container", "subtype"),
     [
-        ("a.wav", "WAV", "PCM_16"), ("a.w64", "RF64", "PCM_24"), ("a.flac", "FLAC", "PCM_16"), ("a.ogg", "OGG", "VORBIS"),
-        ("a.mp3", "MP3", "MPEG_LAYER_III"), ("a.aiff", "AIFF", "PCM_16"), ("a.au", "AU", "PCM_16"),
+        ("a.wav", "WAV", "PCM_16"), ("a.rf64", "RF64", "PCM_24"), ("a.flac", "FLAC", "PCM_16"),
+        ("a.ogg", "OGG", "VORBIS"), ("a.mp3", "MP3", "MPEG_LAYER_III"), ("a.aiff", "AIFF", "PCM_16"),
+        ("a.au", "AU", "PCM_16"),
     ],
 )  # fmt: skip
 def test_a_file_cut_off_gives_what_it_holds_and_then_an_error(tmp_path, name, container, subtype):
@@ -136,8 +140,30 @@ def test_a_wav_written_into_a_pipe_does_not_know_its_length_and_is_whole(tmp_pat
     assert isinstance(end, EndOfSource)
 
 
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from([b"", b"RIFF", b"RF64", b"OggS\0", b"FORM", b".snd", b"fLaC", _wav_header(8000, 16000)]),
+    st.lists(st.sampled_from([b"fmt ", b"data", b"ds64", b"WAVE", b"AIFF", b"COMM", b"\xff" * 4, b"\0" * 4, b"\1\2"])),
+    st.binary(max_size=40),
+)
+def test_whatever_a_file_holds_the_only_error_is_a_source_error(tmp_path, start, middle, end):
+    path = _bytes_file(tmp_path, start + b"".join(middle) + end)
+    with closing(FileSource("odd", path, realtime=False, block_samples=1000)) as source:
+        outcome = _open_and_read_all(source)
+    assert isinstance(outcome, EndOfSource | SourceError)
+    assert not isinstance(outcome, SourceError) or "odd.wav" in outcome.message
+
+
+def _open_and_read_all(source):
+    try:
+        source.wait_ready(0.0)
+    except SourceError as error:
+        return error
+    return _read_all(source)[1]
+
+
 def test_missing_folder_and_forbidden_files_are_told_apart(tmp_path, wav):
-    with pytest.raises(SourceError, match="there is no file .*nothing.wav"):
+    with pytest.raises(SourceError, match=r"there is no file .*nothing\.wav"):
         FileSource("f", tmp_path / "nothing.wav", realtime=False).start()
     with pytest.raises(SourceError, match="is a folder"):
         FileSource("f", tmp_path, realtime=False).start()

@@ -42,7 +42,7 @@ def librosa_frames(x: NDArray[np.float32], spec: FrontendSpec, feature: str) -> 
 
 
 def contrast(magnitude: NDArray[np.float64], spec: FrontendSpec) -> NDArray[np.float64]:
-    """librosa's spectral contrast without its hidden ``top_db=80``, which looks at the whole clip.
+    """Librosa's spectral contrast without its hidden ``top_db=80``, which looks at the whole clip.
 
     There is no argument for it, so ``power_to_db`` is replaced for the call.
     """

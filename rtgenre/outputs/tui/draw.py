@@ -46,7 +46,7 @@ class Glyphs:
         ascii_only: True where all text has to be ASCII.
     """
 
-    corners: str
+    corners: tuple[str, str, str, str]
     horizontal: str
     vertical: str
     across: str
@@ -70,8 +70,34 @@ class Glyphs:
         return set_cell_size(text, width)
 
 
-UNICODE = Glyphs("╭╮╰╯", "─", "│", "▏▎▍▌▋▊▉█", "▁▂▃▄▅▆▇█", "▶", "●", "┃", "·", " · ", "−", ascii_only=False)
-ASCII = Glyphs("++++", "-", "|", "  -===##", "__..--==", ">", "*", "|", ".", ", ", "-", ascii_only=True)
+UNICODE = Glyphs(
+    corners=("╭", "╮", "╰", "╯"),
+    horizontal="─",
+    vertical="│",
+    across="▏▎▍▌▋▊▉█",
+    upwards="▁▂▃▄▅▆▇█",
+    marker="▶",
+    bullet="●",
+    peak="┃",
+    dot="·",
+    between=" · ",
+    minus="−",
+    ascii_only=False,
+)
+ASCII = Glyphs(
+    corners=("+", "+", "+", "+"),
+    horizontal="-",
+    vertical="|",
+    across="  -===##",
+    upwards="__..--==",
+    marker=">",
+    bullet="*",
+    peak="|",
+    dot=".",
+    between=", ",
+    minus="-",
+    ascii_only=True,
+)
 
 
 @lru_cache(maxsize=512)

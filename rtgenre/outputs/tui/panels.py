@@ -68,12 +68,12 @@ def now_lines(
     if top:
         for_s = (feed.now_ns - view.since_ns) / 1e9
         lines += [] if height < 6 else [[]]
-        confidence = Segment(f"{view.last.confidence:.0%}", style(colour, bold=True))
+        confidence = Segment(f"{100 * view.last.confidence:.0f} %", style(colour, bold=True))
         lines.append([confidence, Segment(f"  for {clock(for_s)}", style(FAINT))])
         lines[-1] += [Segment(f"  entropy {view.last.entropy:.2f} bit", style(FAINT))] if width >= 32 else []
     else:
         lines += [[], [Segment(_remark(state, feed, glyphs), style(FAINT))]] if height >= 6 else []
-    meter = meter_lines(view, width, glyphs)
+    meter = meter_lines(view, feed, width, glyphs, scale=height >= 7)
     lines = lines[: max(1, height - len(meter))]
     lines += [[]] * (height - len(meter) - len(lines))
     return lines + meter
@@ -90,8 +90,8 @@ def _remark(state: str, feed: FeedView, glyphs: Glyphs) -> str:
     }.get(state, "")
 
 
-def meter_lines(view: SourceView, width: int, glyphs: Glyphs, *, scale: bool = True) -> list[Line]:
-    """Level in dBFS with peak hold; a scale below where there is room."""
+def meter_lines(view: SourceView, feed: FeedView, width: int, glyphs: Glyphs, *, scale: bool = True) -> list[Line]:
+    """Level in dBFS with peak hold, and a scale below; grey where it is not the present level."""
     text = f"{view.level_dbfs:6.1f} dBFS".replace("-", glyphs.minus)
     cells = width - len(text) - 1
     if cells < 8:
@@ -104,7 +104,8 @@ def meter_lines(view: SourceView, width: int, glyphs: Glyphs, *, scale: bool = T
     edges = [0, round(place(-18.0) * cells), round(place(-6.0) * cells), cells]
     line: Line = []
     peak = min(cells - 1, int(place(view.peak_dbfs) * cells))
-    for start, stop, colour in zip(edges[:-1], edges[1:], (GOOD, WARN, BAD), strict=True):
+    zones = (FAINT, FAINT, FAINT) if present(view, feed)[0] == "stale" else (GOOD, WARN, BAD)
+    for start, stop, colour in zip(edges[:-1], edges[1:], zones, strict=True):
         if start <= peak < stop and view.peak_dbfs > METER_FLOOR_DBFS and drawn[peak] == " ":
             line += [
                 Segment(drawn[start:peak], style(colour)),
@@ -162,15 +163,15 @@ def strip_lines(
     view: SourceView, feed: FeedView, colours: Mapping[str, str], width: int, height: int, glyphs: Glyphs
 ) -> list[Line]:
     """The last minutes: confidence as a skyline, decisions as a labelled band, time below."""
-    per_cell = next((s for s in SECONDS_PER_CELL if s * width >= 120), SECONDS_PER_CELL[-1])
+    per_cell = span_s(width) // width
     cells = view.strip.cells(width, per_cell, feed.now_ns // 1_000_000_000)
     skyline = [_skyline(cells, colours, level, height - 2, glyphs) for level in reversed(range(height - 2))]
     return [*skyline, _band(cells, colours, glyphs), [Segment(_time_axis(width, per_cell, glyphs), style(FAINT))]]
 
 
 def span_s(width: int) -> int:
-    """Seconds that a strip of this width shows."""
-    return width * next((s for s in SECONDS_PER_CELL if s * width >= 120), SECONDS_PER_CELL[-1])
+    """Seconds that a strip of this width shows: about two minutes or more."""
+    return width * next((s for s in SECONDS_PER_CELL if s * width >= 110), SECONDS_PER_CELL[-1])
 
 
 def _skyline(
@@ -196,15 +197,15 @@ def _band(cells: Sequence[Second | None], colours: Mapping[str, str], glyphs: Gl
             continue
         state, top = heard
         name = top or word(state)
-        # Where the run is long enough the name begins with a bar, so that the band reads without colours too.
-        text = glyphs.fit(f"{glyphs.across[0] if not glyphs.ascii_only else '|'}{name}", n) if n > 1 else name[:1]
-        if len(name) + 1 > n > 1:
-            text = glyphs.fit(name[: max(1, n - 1)], n)
+        # Names stand in the band itself, so that it reads without colours and without a legend.
         if top:
+            start = "|" if glyphs.ascii_only else glyphs.across[0]
+            text = start + name[: n - 1] if n > len(name) else name[: max(1, n - 1)]
             colour = colours.get(top, GREY)
-            line.append(Segment(text, style(ink(colour), colour)))
+            line.append(Segment(glyphs.fit(text, n), style(ink(colour), colour)))
         else:
-            line.append(Segment(text.rstrip().ljust(n, glyphs.dot), style(FAINT)))
+            text = f" {name} " if n >= len(name) + 2 else ""
+            line.append(Segment(glyphs.fit(text, len(text)).ljust(n, glyphs.dot), style(FAINT)))
     return line
 
 
@@ -263,7 +264,7 @@ def counters(view: SourceView, feed: FeedView) -> list[tuple[str, int, bool]]:
     return known
 
 
-def counter_lines(view: SourceView, feed: FeedView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
+def counter_lines(view: SourceView, feed: FeedView, width: int, height: int) -> list[Line]:
     """Counters in as many columns as it takes; zeros stay in the background."""
     known = counters(view, feed)
     columns = max(1, -(-len(known) // max(1, height)))
@@ -275,7 +276,7 @@ def counter_lines(view: SourceView, feed: FeedView, width: int, height: int, gly
         colour = (WARN if bad else "") if value else FAINT
         shown = number(value)
         cell = spread(
-            [Segment(glyphs.fit(name, min(len(name), cell_width - len(shown) - 1)), style(FAINT))],
+            [Segment(name[: cell_width - len(shown) - 1], style(FAINT))],
             [Segment(shown, style(colour, bold=bool(value)))],
             cell_width,
         )
@@ -283,14 +284,18 @@ def counter_lines(view: SourceView, feed: FeedView, width: int, height: int, gly
     return lines
 
 
-def counter_line(view: SourceView, feed: FeedView, width: int) -> Line:
-    """The counters that are not zero, bad news first, on one line."""
-    line: Line = []
-    for name, value, bad in sorted(counters(view, feed), key=lambda c: not c[2]):
-        word_ = [Segment(f"{name} ", style(FAINT)), Segment(number(value), style(WARN if bad else "")), Segment("  ")]
-        if value and line_width(line) + line_width(word_) <= width:
-            line += word_
-    return line or [Segment("nothing lost", style(GOOD))]
+def counter_flow(view: SourceView, feed: FeedView, width: int, height: int, *, zeros: bool = True) -> list[Line]:
+    """Counters one after another in little room, bad news first; what does not fit is left out."""
+    lines: list[Line] = [[]]
+    for name, value, bad in sorted(counters(view, feed), key=lambda c: (not c[1], not c[2])):
+        shown = number(value)
+        if line_width(lines[-1]) + len(name) + len(shown) + 1 > width:
+            lines.append([])
+        if value or zeros:
+            colour = (WARN if bad else "") if value else FAINT
+            lines[-1] += [Segment(f"{name} ", style(FAINT)), Segment(shown, style(colour, bold=bool(value)))]
+            lines[-1].append(Segment("  "))
+    return lines[:height] if lines[0] else [[Segment("nothing lost", style(GOOD))]]
 
 
 def latency_line(view: SourceView, glyphs: Glyphs) -> Line:

@@ -37,7 +37,8 @@ KEYS = (
     ("Tab  1–9", "next source, or the one with this number"),
     ("?  h", "these lines"),
 )
-FULL_WIDTH, FULL_HEIGHT = 78, 22
+FULL_WIDTH, FULL_HEIGHT = 78, 23
+_TABLE_HEIGHT = 8
 
 
 @dataclass(slots=True)
@@ -187,43 +188,42 @@ class Screen:
         return spread([Segment(" " + glyphs.fit(text, min(len(text), room)), style(colour))], keys, width)
 
     def _full(self, view: SourceView, width: int, height: int) -> list[Line]:
-        """Four framed panels: now and posterior, the last minutes, latency and counters."""
+        """Framed panels: above, now and posterior; the last minutes; latency and counters below."""
         feed, glyphs, colours = self._shown, self._glyphs, self.state.colours
-        strip_height = 4 if height < 24 else 6 if height < 34 else 7
-        table_height = 8
-        top_height = height - strip_height - table_height
         left = min(46, max(32, width * 2 // 5))
-        body_height = top_height - 2
-        age = f"{glyphs.between}age {panels.clock(view.last.age_s)}" if view.last is not None else ""
-        top = beside(
-            boxed(
-                f"now{age}",
-                panels.now_lines(view, feed, colours, left - 4, body_height, glyphs),
-                left,
-                top_height,
-                glyphs,
-            ),
-            boxed(
-                "posterior",
-                panels.bar_lines(view, feed, colours, width - left - 4, body_height, glyphs),
-                width - left,
-                top_height,
-                glyphs,
-            ),
-        )
+        right = width - left
+        bars_height = len(colours) + 2
+        strip_height = max(4, min(7, height - _TABLE_HEIGHT - bars_height))
+        rest = height - strip_height
+        roomy = rest >= bars_height + _TABLE_HEIGHT
+        now_height = rest - _TABLE_HEIGHT
+        # Without room for both below each other, the counters run on instead of standing in columns.
+        bars_height = now_height if roomy else min(bars_height, rest - 4)
+        tally_height = rest - bars_height
+
+        def posterior() -> list[Line]:
+            return panels.bar_lines(view, feed, colours, right - 4, bars_height - 2, glyphs)
+
+        def tally() -> list[Line]:
+            draw = panels.counter_lines if roomy else panels.counter_flow
+            return draw(view, feed, right - 4, tally_height - 2)
+
+        since = "" if view.last is None else f"{glyphs.between}{panels.clock(view.last.age_s)} since reset"
+        now = panels.now_lines(view, feed, colours, left - 4, now_height - 2, glyphs)
+        latency = panels.latency_lines(view, left - 4, glyphs)
+        west = [
+            *boxed(f"now{since}", now, left, now_height, glyphs),
+            *boxed("latency, ms, last minute", latency, left, _TABLE_HEIGHT, glyphs),
+        ]
+        east = [
+            *boxed("posterior", posterior(), right, bars_height, glyphs),
+            *boxed("counters", tally(), right, tally_height, glyphs),
+        ]
+        both = beside(west, east)
         strip = panels.strip_lines(view, feed, colours, width - 4, strip_height - 2, glyphs)
         span = panels.clock(panels.span_s(width - 4))
-        tables = beside(
-            boxed("latency, ms, last minute", panels.latency_lines(view, left - 4, glyphs), left, table_height, glyphs),
-            boxed(
-                "counters",
-                panels.counter_lines(view, feed, width - left - 4, table_height - 2, glyphs),
-                width - left,
-                table_height,
-                glyphs,
-            ),
-        )
-        return [*top, *boxed(f"last {span}", strip, width, strip_height, glyphs), *tables]
+        framed = boxed(f"last {span}", strip, width, strip_height, glyphs)
+        return [*both[:now_height], *framed, *both[now_height:]] if roomy else [*both, *framed]
 
     def _compact(self, view: SourceView, width: int, height: int) -> list[Line]:
         """The same without frames, most important first; what does not fit is left out."""
@@ -234,17 +234,17 @@ class Screen:
         said: Line = [Segment((top or panels.word(state)).upper(), style(colour, bold=True))]
         if top and view.last is not None:
             since = panels.clock((feed.now_ns - view.since_ns) / 1e9)
-            said.append(Segment(f" {view.last.confidence:.0%}", style(bold=True)))
+            said.append(Segment(f" {100 * view.last.confidence:.0f} %", style(bold=True)))
             said.append(Segment(f" for {since}", style(FAINT)))
         meter_width = inner - sum(s.cell_length for s in said) - 2
         if meter_width >= 24:
-            [meter] = panels.meter_lines(view, meter_width, glyphs, scale=False)
+            [meter] = panels.meter_lines(view, feed, meter_width, glyphs, scale=False)
             said = [*said, Segment("  "), *meter]
         below: list[Line] = []
         if height >= 8:
             below += panels.strip_lines(view, feed, colours, inner, 2, glyphs)
         if height >= 10:
-            below += [[], panels.latency_line(view, glyphs), panels.counter_line(view, feed, inner)]
+            below += [[], panels.latency_line(view, glyphs), *panels.counter_flow(view, feed, inner, 1, zeros=False)]
         above: list[Line] = [said, []] if height >= 12 else [said]
         room = height - len(above) - len(below) - (1 if height >= 9 else 0)
         bars = panels.bar_lines(view, feed, colours, inner, max(1, room), glyphs)[: max(0, room)]

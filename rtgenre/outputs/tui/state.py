@@ -119,7 +119,7 @@ class LatencyWindow:
         self.n += 1
         if self.table is None or t_ns - self.table_t_ns >= 1_000_000_000:
             recent = self.t_ns[: self.n] > t_ns - int(LATENCY_WINDOW_S * 1e9)
-            self.table = np.percentile(self.ms[: self.n][recent], (50, 95, 99), axis=0).T
+            self.table = np.percentile(self.ms[: self.n][recent].astype(np.float64), (50, 95, 99), axis=0).T
             self.table_t_ns = t_ns
 
 

@@ -1,0 +1,1 @@
+"""Found by the capture child in place of the real sounddevice."""

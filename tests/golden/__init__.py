@@ -1,0 +1,1 @@
+"""Results kept from earlier runs, and what made them."""
