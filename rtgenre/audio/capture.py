@@ -209,7 +209,9 @@ class DeviceSource:
         if child is None:
             if now_ns >= self._retry_ns:
                 self._respawn()
-        elif child.has_ended():
+            return
+        child.release_name()
+        if child.has_ended():
             self._give_up_child(child.failure().message)
         elif child.ring.state is not ChildState.RUNNING:
             if now_ns - child.spawned_ns > _REOPEN_S * _S:

@@ -59,12 +59,15 @@ class Glyphs:
     minus: str
     ascii_only: bool
 
-    def fit(self, text: str, width: int) -> str:
-        """Exactly ``width`` cells of text, without anything that could steer the terminal."""
-        if self.ascii_only:
+    def safe(self, text: str) -> str:
+        """The text without anything that this terminal cannot show or that could steer it."""
+        if self.ascii_only and not text.isascii():
             text = text.encode("ascii", "replace").decode()
-        if not text.isprintable():
-            text = "".join(c if c.isprintable() else self.dot for c in text)
+        return text if text.isprintable() else "".join(c if c.isprintable() else self.dot for c in text)
+
+    def fit(self, text: str, width: int) -> str:
+        """Exactly ``width`` cells of safe text."""
+        text = self.safe(text)
         if cell_len(text) > width > 3:
             text = set_cell_size(text, width - 1).rstrip() + ("~" if self.ascii_only else "…")
         return set_cell_size(text, width)
@@ -159,6 +162,13 @@ def boxed(title: str, body: Sequence[Line], width: int, height: int, glyphs: Gly
 def beside(left: Sequence[Line], right: Sequence[Line]) -> list[Line]:
     """Two blocks of equal height next to each other."""
     return [[*a, *b] for a, b in zip(left, right, strict=True)]
+
+
+def safe_line(line: Line, glyphs: Glyphs) -> Line:
+    """The line with safe text only: the last gate before the terminal, for names come from afar."""
+    return [
+        s if s.text.isprintable() and not glyphs.ascii_only else Segment(glyphs.safe(s.text), s.style) for s in line
+    ]
 
 
 class Frame:

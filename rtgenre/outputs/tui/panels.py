@@ -64,7 +64,7 @@ def now_lines(
     else:
         lines = [[Segment(glyphs.fit(said.upper(), width), style(colour, bold=True))]]
     if view.last is None:
-        return lines
+        return [*lines, [], [Segment(_remark(state, feed, glyphs), style(FAINT))]][:height]
     if top:
         for_s = (feed.now_ns - view.since_ns) / 1e9
         lines += [] if height < 6 else [[]]
@@ -86,7 +86,7 @@ def _remark(state: str, feed: FeedView, glyphs: Glyphs) -> str:
         "silence": "below the silence gate",
         "unknown": "none of the genres is likely enough",
         "not_music": "sound, but no music",
-        "starting": "listening before the first decision",
+        "starting": "before the first decision" if feed.heartbeat else "waiting for the feed",
     }.get(state, "")
 
 
@@ -295,6 +295,8 @@ def counter_flow(view: SourceView, feed: FeedView, width: int, height: int, *, z
             colour = (WARN if bad else "") if value else FAINT
             lines[-1] += [Segment(f"{name} ", style(FAINT)), Segment(shown, style(colour, bold=bool(value)))]
             lines[-1].append(Segment("  "))
+    if view.report is None:
+        return [[Segment("no report yet", style(FAINT))]]
     return lines[:height] if lines[0] else [[Segment("nothing lost", style(GOOD))]]
 
 

@@ -21,6 +21,7 @@ from rtgenre.outputs.tui.draw import (
     beside,
     boxed,
     padded,
+    safe_line,
     spread,
     style,
 )
@@ -131,7 +132,7 @@ class Screen:
         if len(body) == height - 3:
             head.append(self._identity(width))
         lines = [*head, *body, self._foot(view, width)]
-        return Frame([padded(line, width) for line in lines[:height]])
+        return Frame([padded(safe_line(line, self._glyphs), width) for line in lines[:height]])
 
     @property
     def _shown(self) -> FeedView:
