@@ -42,6 +42,7 @@ def make_source(settings: SourceSettings) -> Source:
             sample_rate=settings.sample_rate,
             channels=settings.channels,
             block_samples=settings.block_samples,
+            latency_s=settings.latency_s,
             zeros_restart_s=settings.zeros_restart_s,
         )
     if kind == "file" and rest:

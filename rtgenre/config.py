@@ -41,6 +41,7 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     format: Literal["s16le", "s24le", "s32le", "f32le"] = "s16le"
     realtime: bool = True
     block_samples: Annotated[int, Meta(ge=16, le=65536)] = 512
+    latency_s: Annotated[float, Meta(gt=0.0, le=2.0)] = 0.05
     zeros_restart_s: Annotated[float, Meta(ge=0.0, le=86400.0)] = 30.0
     seed: CountOrAuto = 0
 

@@ -21,7 +21,7 @@ FAMILIAR = {
     "hiphop": "#ff9412",
     "jazz": "#eaee30",
     "metal": "#b5202c",
-    "pop": "#3df3f5",
+    "pop": "#14ffff",
     "reggae": "#16c189",
     "rock": "#fa3a13",
 }

@@ -106,6 +106,8 @@ class Pipeline:
         self.frontend.feed(block, state.frontend)
         while True:
             t_start_ns = time.perf_counter_ns()
+            if self.policy.awaits_onset(state.decision):
+                self.frontend.seek_onset(self.policy.onset_magnitude, state.frontend)
             if not self.frontend.next_frame(state.frontend, state.frame[0]):
                 return
             yield self._classify(state, t_start_ns, time.perf_counter_ns())
@@ -153,10 +155,10 @@ class Pipeline:
             state.decision = self.policy.step(state.probs, heard.hop, state.decision)
         else:
             state.decision = self.policy.silent(heard.hop, state.decision)
-            if self.policy.piece_has_ended(state.decision):
-                if state.decision.heard:
-                    self.reset(state)
-                # Running statistics must not learn silence while it lasts.
+            if state.decision.heard and self.policy.piece_has_ended(state.decision):
+                state = self.reset(state)
+            if self.policy.awaits_onset(state.decision):
+                # Running statistics must not learn the silence before a piece.
                 state.frontend = self.frontend.forget(state.frontend)
         return Posterior(
             hop=heard.hop,

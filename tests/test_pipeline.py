@@ -137,6 +137,28 @@ def test_a_long_silence_begins_a_new_piece_as_fresh_as_the_first() -> None:
     assert state.resets == 1
 
 
+@pytest.mark.parametrize("lead", [1, 777, 1919, 1920, 5000, 100_000])
+def test_a_piece_begins_where_its_sound_begins(pipeline: Pipeline, lead: int) -> None:
+    """Whenever listening began, the same music gets the same answers, hop for hop."""
+    music = signals.music(RATE * 4)
+    alone, _ = pipeline.step(music, pipeline.init_state())
+    led, _ = pipeline.step(np.concatenate([np.zeros(lead, np.float32), music]), pipeline.init_state())
+    led = [h for h in led if h.age_s > 0]
+    assert len(alone) - 1 <= len(led) <= len(alone)
+    for one, other in zip(alone, led, strict=False):
+        np.testing.assert_array_equal(one.probs, other.probs)
+        assert one.decision.label == other.decision.label
+        assert other.end_sample == one.end_sample + lead
+
+
+def test_a_click_in_silence_is_no_music(pipeline: Pipeline) -> None:
+    quiet = np.zeros(RATE * 6, np.float32)
+    quiet[RATE * 3] = 0.01
+    hops, _ = pipeline.step(quiet, pipeline.init_state())
+    assert {h.decision.state for h in hops} <= {State.STARTING, State.SILENCE}
+    assert len(hops) >= len(quiet) // 1920 - 2
+
+
 @pytest.mark.soak
 def test_an_hour_of_sound_neither_drifts_nor_leaks(pipeline: Pipeline) -> None:
     """The same piece over and over: after 60 minutes the answer is the one of the first minute."""

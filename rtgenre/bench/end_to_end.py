@@ -22,6 +22,8 @@ from rtgenre.outputs.zmq_feed import ZmqFeed
 from rtgenre.records import Block, SourceInfo, SourceStats
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from rtgenre.pipeline import Pipeline
 
 _READY_S = 10.0
@@ -103,7 +105,7 @@ class RingSource:
         self._bell.close()
 
 
-def measure(pipeline: Pipeline, seconds: float, pace: float) -> dict[str, object]:
+def measure(pipeline: Pipeline, seconds: float, pace: float) -> tuple[NDArray[np.float64], dict[str, int]]:
     """Run ring, engine, feed and a subscriber in another process.
 
     Args:
@@ -112,7 +114,7 @@ def measure(pipeline: Pipeline, seconds: float, pace: float) -> dict[str, object
         pace: times real time.
 
     Returns:
-        ``latency_us`` (one a hop: last sample in the ring → message received), and what was lost.
+        Microseconds of each hop, from its last sample in the ring to its message received, and what was lost.
     """
     hops = max(20, round(seconds * pipeline.hops_per_s * pace))
     source = RingSource(pipeline, hops, pace)
@@ -125,7 +127,11 @@ def measure(pipeline: Pipeline, seconds: float, pace: float) -> dict[str, object
         _wait_for(subscriber, feed)
         source.start()
         composer = wire.Composer(
-            str(uuid.uuid4()), "bench", wire.ModelId("bench", ""), pipeline.runtime.labels, source_rate(pipeline)
+            str(uuid.uuid4()),
+            "bench",
+            wire.ModelId("bench", ""),
+            pipeline.runtime.labels,
+            pipeline.frontend.spec.sample_rate,
         )
         engine = Engine(source, source.wait_ready(_READY_S), pipeline, (), FanOut(composer, [feed.mailbox]))
         engine.start()
@@ -137,19 +143,13 @@ def measure(pipeline: Pipeline, seconds: float, pace: float) -> dict[str, object
         source.close()
         feed.close()
     answer = msgspec.json.decode(out, type=_Answer)
-    return {
-        "latency_us": np.array([(received - audio) / 1e3 for _, audio, received in answer.rows]),
+    return np.array([(received - audio) / 1e3 for _, audio, received in answer.rows]), {
         "hops": len(answer.rows),
         "missed_messages": answer.missed + hops - len(answer.rows),
         "dropped_samples": source.stats.dropped_samples,
         "late_hops": engine.stats.late_hops,
         "feed_dropped": feed.dropped,
     }
-
-
-def source_rate(pipeline: Pipeline) -> int:
-    """The frontend's sample rate, at which the producer delivers."""
-    return pipeline.frontend.spec.sample_rate
 
 
 def _wait_for(subscriber: subprocess.Popen[bytes], feed: ZmqFeed) -> None:

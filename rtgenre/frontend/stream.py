@@ -277,6 +277,29 @@ class Frontend:
             state.follows = False
         return state
 
+    def seek_onset(self, magnitude: float, state: FrontendState) -> int:
+        """Let the next window begin where sound begins, if it does so within that window.
+
+        What is said of a piece then does not depend on when listening began: the hops of a file and those of
+        the same file played into a microphone lie at the same places. Only for use in silence: the samples
+        before the onset are in no window.
+
+        Args:
+            magnitude: the first sample at least this large is the onset.
+            state: the stream's state; changed.
+
+        Returns:
+            Samples passed over; 0 where there is no onset, or not yet a whole window to look at.
+        """
+        if state.stop - state.start < self.spec.n_fft:
+            return 0
+        loud = np.abs(state.samples[state.start : state.start + self.spec.n_fft]) >= magnitude
+        quiet = int(loud.argmax())  # 0 as well where none is loud
+        state.start += quiet
+        state.position += quiet
+        state.discarded_samples += quiet
+        return quiet
+
     def forget(self, state: FrontendState) -> FrontendState:
         """Begin the running statistics afresh, as at the start of a piece; samples and their count run on.
 

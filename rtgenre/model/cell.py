@@ -124,18 +124,23 @@ def scratch_for(weights: Weights) -> Scratch:
 
 # "contract" allows fused multiply-add. Nothing that reorders sums or assumes finite values is allowed:
 # results must not depend on the vector width more than rounding does, and NaN must be seen to be removed.
-_JIT = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
+_ALLOWED = {"contract", "nsz"}
 
 
-def _kept(function: Callable[..., None]) -> Any:
-    """Compile an entry point and keep it on disk between runs, where a folder can be written."""
+def _part(function: Callable[..., None]) -> Any:
+    """A function that the kernel calls."""
+    return njit(nogil=True, error_model="numpy", fastmath=_ALLOWED)(function)
+
+
+def _kernel(function: Callable[..., None]) -> Any:
+    """The entry point: kept on disk between runs, where a folder can be written."""
     try:
-        return njit(cache=True, **_JIT)(function)
+        return njit(nogil=True, error_model="numpy", fastmath=_ALLOWED, cache=True)(function)
     except RuntimeError:  # numba found no folder; NUMBA_CACHE_DIR can name one
-        return njit(**_JIT)(function)
+        return _part(function)
 
 
-@njit(**_JIT)  # type: ignore[untyped-decorator]  # numba has no types
+@_part
 def _affine(matrix: FloatArray, inputs: FloatArray, out: FloatArray) -> None:
     """``out = inputs · matrix[:-1] + matrix[-1]``; the number of inputs is a multiple of ``_UNROLL``."""
     n_inputs = matrix.shape[0] - 1
@@ -152,7 +157,7 @@ def _affine(matrix: FloatArray, inputs: FloatArray, out: FloatArray) -> None:
             )
 
 
-@njit(**_JIT)  # type: ignore[untyped-decorator]  # numba has no types
+@_part
 def _exp(values: FloatArray, bits: IntArray) -> None:
     """Exponential in place, within 2 units in the last place; ``bits`` is the same memory as int32.
 
@@ -173,7 +178,7 @@ def _exp(values: FloatArray, bits: IntArray) -> None:
         bits[i] += n << np.int32(23)
 
 
-@njit(**_JIT)  # type: ignore[untyped-decorator]  # numba has no types
+@_part
 def _cell(matrix: FloatArray, c: FloatArray, scratch: Scratch) -> None:
     """One LSTM cell (Hochreiter & Schmidhuber 1997, with forget gate): ``scratch.lower`` = [below | h] → [ | h]."""
     hidden = c.size
@@ -191,7 +196,7 @@ def _cell(matrix: FloatArray, c: FloatArray, scratch: Scratch) -> None:
         scratch.lower[hidden + j] = squashed / (_ONE + gates[2 * hidden + j])
 
 
-@_kept
+@_kernel
 def step(
     x: FloatArray,
     weights: Weights,
@@ -217,7 +222,7 @@ def step(
     for row in range(x.shape[0]):
         for i in range(x.shape[1]):
             z = (x[row, i] - weights.scale[0, i]) * weights.scale[1, i]
-            z = np.float32(0.0) if z != z else z  # noqa: PLR0124 - the NaN test that compiles to one compare
+            z = np.float32(0.0) if np.isnan(z) else z
             scratch.inputs[i] = min(max(z, -input_clip), input_clip)
         _affine(weights.projection, scratch.inputs, scratch.gates[:hidden])
         _exp(scratch.gates[:hidden], scratch.gate_bits[:hidden])

@@ -10,6 +10,7 @@ Everything here runs at start-up, in any thread. No torch.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from rtgenre.errors import CheckpointError, ConfigError, FrontendMismatchError
 from rtgenre.frontend.spec import FrontendSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -249,42 +250,46 @@ def _spec(description: _Description, folder: Path) -> FrontendSpec:
 
 
 def _check(checkpoint: Checkpoint, folder: Path) -> None:
-    """Refuse whatever a runtime could not trust."""
-
-    def refuse(what: str) -> CheckpointError:
-        return CheckpointError(f"model {folder}: {what}", _RETRAIN)
-
-    shape = checkpoint.architecture
-    n_features, n_labels = checkpoint.spec.n_features, len(checkpoint.labels)
-    if shape.hidden < 8 or shape.hidden % 8 or shape.layers < 1:
-        raise refuse(
-            f"hidden is {shape.hidden}, layers is {shape.layers}; hidden must be a multiple of 8, layers ≥ 1"
+    """Refuse whatever a runtime could not trust; the first fault is told, so later checks build on earlier ones."""
+    n_features = checkpoint.spec.n_features
+    if checkpoint.mean.shape != (n_features,):
+        raise FrontendMismatchError(
+            f"model {folder} was trained on {checkpoint.mean.size} features, its frontend makes {n_features}",
+            _RETRAIN,
         )
+    fault = next(itertools.chain(_wrong_numbers(checkpoint), _wrong_tensors(checkpoint)), None)
+    if fault is not None:
+        raise CheckpointError(f"model {folder}: {fault}", _RETRAIN)
+
+
+def _wrong_numbers(checkpoint: Checkpoint) -> Iterator[str]:
+    shape, labels = checkpoint.architecture, checkpoint.labels
+    if shape.hidden < 8 or shape.hidden % 8:
+        yield f"hidden is {shape.hidden}; it must be a positive multiple of 8"
+    if shape.layers < 1:
+        yield f"layers is {shape.layers}; it must be at least 1"
     if not (math.isfinite(shape.input_clip) and shape.input_clip > 0):
-        raise refuse(f"input_clip is {shape.input_clip}; it must be positive")
-    if n_labels < 2 or len(set(checkpoint.labels)) != n_labels:
-        raise refuse(f"labels are {list(checkpoint.labels)}; at least two are needed, each of them once")
+        yield f"input_clip is {shape.input_clip}; it must be positive"
+    if len(labels) < 2 or len(set(labels)) != len(labels):
+        yield f"labels are {list(labels)}; at least two are needed, each of them once"
     if not (math.isfinite(checkpoint.temperature) and checkpoint.temperature > 0):
-        raise refuse(f"temperature is {checkpoint.temperature}; it must be positive")
-    for name, value in (("mean", checkpoint.mean), ("std", checkpoint.std)):
-        if value.shape != (n_features,):
-            raise FrontendMismatchError(
-                f"model {folder}: normalisation {name} has shape {value.shape}, the frontend makes {n_features} features",
-                _RETRAIN,
-            )
-    expected = shape.tensor_shapes(n_features, n_labels)
-    if expected.keys() != checkpoint.tensors.keys():
-        lacking = sorted(expected.keys() - checkpoint.tensors.keys())
-        surplus = sorted(checkpoint.tensors.keys() - expected.keys())
-        raise refuse(f"tensors missing: {lacking or 'none'}, unknown: {surplus or 'none'}")
-    for name, wanted in expected.items():
-        if checkpoint.tensors[name].shape != wanted:
-            raise refuse(f"tensor {name} has shape {checkpoint.tensors[name].shape}, expected {wanted}")
-    named = {**checkpoint.tensors, "mean": checkpoint.mean, "std": checkpoint.std}
-    for name, value in named.items():
+        yield f"temperature is {checkpoint.temperature}; it must be positive"
+
+
+def _wrong_tensors(checkpoint: Checkpoint) -> Iterator[str]:
+    n_features = checkpoint.spec.n_features
+    expected = checkpoint.architecture.tensor_shapes(n_features, len(checkpoint.labels))
+    lacking = sorted(expected.keys() - checkpoint.tensors.keys())
+    surplus = sorted(checkpoint.tensors.keys() - expected.keys())
+    if lacking or surplus:
+        yield f"tensors missing: {', '.join(lacking) or 'none'}; unknown: {', '.join(surplus) or 'none'}"
+    wanted = expected | {"mean": (n_features,), "std": (n_features,)}
+    for name, value in {**checkpoint.tensors, "mean": checkpoint.mean, "std": checkpoint.std}.items():
+        if value.shape != wanted[name]:
+            yield f"tensor {name} has shape {value.shape}, expected {wanted[name]}"
         if value.dtype != np.float32:
-            raise refuse(f"tensor {name} is {value.dtype}, expected float32")
+            yield f"tensor {name} is {value.dtype}, expected float32"
         if not np.isfinite(value).all():
-            raise refuse(f"tensor {name} has values that are not finite")
+            yield f"tensor {name} has values that are not finite"
     if not (checkpoint.std > 0).all():
-        raise refuse("normalisation std must be positive")
+        yield "normalisation std must be positive"

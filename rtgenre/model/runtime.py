@@ -78,9 +78,7 @@ class Runtime(Protocol):
     def init_state(self, batch: int = 1) -> ModelState:
         """A fresh state for ``batch`` streams."""
 
-    def step(
-        self, x: FloatArray, state: ModelState, out: FloatArray | None = None
-    ) -> tuple[FloatArray, ModelState]:
+    def step(self, x: FloatArray, state: ModelState, out: FloatArray | None = None) -> tuple[FloatArray, ModelState]:
         """One hop for each stream.
 
         Args:
@@ -123,15 +121,11 @@ class RuntimeBase(ABC):
         shape = (self._architecture.layers, batch, self._architecture.hidden)
         return ModelState(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
 
-    def step(
-        self, x: FloatArray, state: ModelState, out: FloatArray | None = None
-    ) -> tuple[FloatArray, ModelState]:
+    def step(self, x: FloatArray, state: ModelState, out: FloatArray | None = None) -> tuple[FloatArray, ModelState]:
         """See ``Runtime.step``."""
         batch = state.h.shape[1]
         if x.shape != (batch, self.n_features) or x.dtype != np.float32 or not x.flags.c_contiguous:
-            raise ValueError(
-                f"x is {x.dtype} {x.shape}, it must be float32 ({batch}, {self.n_features}) in C order"
-            )
+            raise ValueError(f"x is {x.dtype} {x.shape}, it must be float32 ({batch}, {self.n_features}) in C order")
         if out is None:
             out = np.empty((batch, len(self.labels)), np.float32)
         elif out.shape != (batch, len(self.labels)) or out.dtype != np.float32 or not out.flags.c_contiguous:
@@ -193,19 +187,17 @@ def open_runtime(checkpoint: Checkpoint, device: str = "auto", batch: int = 1) -
     match device:
         case "cpu":
             return NumbaRuntime(checkpoint)
-        case "torch":
-            from rtgenre.model.torch_runtime import TorchRuntime
-
-            return TorchRuntime(checkpoint)
-        case "cuda":
-            if not cuda_device_count():
+        case "torch" | "cuda":
+            if device == "cuda" and not cuda_device_count():
                 raise ConfigError(
                     'device is "cuda", but no NVIDIA driver or GPU was found',
                     'set device = "auto" or "cpu", or install the NVIDIA driver (`nvidia-smi` shows it)',
                 )
-            from rtgenre.model.torch_runtime import CudaRuntime
+            from rtgenre.model import torch_runtime  # noqa: PLC0415 - a second and 300 MB: only on request
 
-            return CudaRuntime(checkpoint, batch)
+            if device == "torch":
+                return torch_runtime.TorchRuntime(checkpoint)
+            return torch_runtime.CudaRuntime(checkpoint, batch)
         case "auto":
             return _quickest(checkpoint, batch)
     raise ConfigError(f'device is "{device}"; {nearest(device, get_args(Device))}', "set device to one of these")
@@ -220,6 +212,11 @@ def cuda_device_count() -> int:
     except (OSError, AttributeError):
         return 0
     return 0 if failed else count.value
+
+
+def is_compiled() -> bool:
+    """Whether the compiled cell is on disk; if not, ``warm`` takes a few seconds the first time."""
+    return cell.is_compiled()
 
 
 def step_seconds(runtime: Runtime, batch: int = 1, steps: int = _TIMED_STEPS) -> float:

@@ -83,9 +83,11 @@ class CudaRuntime(RuntimeBase):
         self._host_out = torch.zeros(sum(self._sizes_out), pin_memory=True)
         self._device_in = torch.zeros(sum(self._sizes_in), device="cuda")
         # Views that numpy writes and reads between two replays.
-        self._x, self._h, self._c = (part.numpy() for part in self._host_in.split(self._sizes_in))
-        self._logits, self._h_next, self._c_next = (part.numpy() for part in self._host_out.split(self._sizes_out))
-        self._stream = torch.cuda.Stream()
+        self._x, self._h, self._c = (part.numpy() for part in self._host_in.split_with_sizes(self._sizes_in))
+        self._logits, self._h_next, self._c_next = (
+            part.numpy() for part in self._host_out.split_with_sizes(self._sizes_out)
+        )
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch gives it no types
         self._graph = self._capture()
 
     def init_state(self, batch: int = 1) -> ModelState:
@@ -113,7 +115,7 @@ class CudaRuntime(RuntimeBase):
 
     def _replayed(self) -> None:
         self._device_in.copy_(self._host_in, non_blocking=True)
-        x, h, c = self._device_in.split(self._sizes_in)
+        x, h, c = self._device_in.split_with_sizes(self._sizes_in)
         logits, (h_next, c_next) = self._network(
             x.view(self._batch, 1, self.n_features), (h.view(self._state_shape), c.view(self._state_shape))
         )

@@ -22,6 +22,7 @@ POWER_FLOOR = 1e-16  # −160 dB: digital silence gets a finite level
 FULL_SCALE_SINE_DB = 10 * np.log10(2.0)  # its mean square is 1/2 and its level is 0 dBFS by definition
 
 
+ONSET_CREST = 4.0  # an onset's first sample against the RMS of the silence threshold: noise stays below
 DOUBT_HYSTERESIS = 0.1  # relative; keeps a posterior at the threshold from flickering
 
 
@@ -86,6 +87,9 @@ class DecisionPolicy:
         settings: thresholds and times.
         labels: genres in the posterior's order.
         hops_per_s: rate at which ``step`` is called.
+
+    Attributes:
+        onset_magnitude: a sample at least this large begins a piece, after silence.
     """
 
     def __init__(self, settings: PolicySettings, labels: Sequence[str], hops_per_s: float) -> None:
@@ -94,6 +98,7 @@ class DecisionPolicy:
         self._warmup = _hops(settings.warmup_s, hops_per_s)
         self._dwell = _hops(settings.dwell_s, hops_per_s)
         self._silence_hold = _hops(settings.silence_hold_s, hops_per_s)
+        self.onset_magnitude = ONSET_CREST * 10 ** (settings.silence_dbfs / 20) / np.sqrt(2.0)
         self._silence_reset = max(self._silence_hold, _hops(settings.silence_reset_s, hops_per_s))
 
     def init_state(self) -> DecisionState:
@@ -115,7 +120,8 @@ class DecisionPolicy:
         if state.decision.state is State.SILENCE:
             threshold += self.settings.silence_hysteresis_db
         state.quiet = state.quiet + 1 if level_dbfs <= threshold else 0
-        if state.quiet >= self._silence_hold:
+        begun = state.heard > 0
+        if state.quiet >= (self._silence_hold if begun else 1):
             return False
         state.heard += 1
         return True
@@ -124,8 +130,14 @@ class DecisionPolicy:
         """True while silence has lasted so long that what follows is something new."""
         return state.quiet >= self._silence_reset
 
+    def awaits_onset(self, state: DecisionState) -> bool:
+        """True while the next sound will be the beginning of a piece."""
+        return state.heard == 0 or self.piece_has_ended(state)
+
     def silent(self, hop: int, state: DecisionState) -> DecisionState:
-        """Decide for silence."""
+        """Decide for silence, once it has been quiet for the hold time."""
+        if state.quiet < self._silence_hold:
+            return state
         state.challenger, state.challenged = -1, 0
         return self._decide(State.SILENCE, hop, state)
 

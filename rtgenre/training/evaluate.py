@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +13,13 @@ from rich.progress import track
 from rtgenre.frontend.stream import Frontend
 from rtgenre.model import checkpoint as checkpoints
 from rtgenre.model.runtime import open_runtime
+from rtgenre.posterior.smoothing import Smoother
 from rtgenre.training import scores
 from rtgenre.training.spectra import read_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -93,7 +94,8 @@ def hear(corpus: Corpus, split: str, model: Checkpoint, device: str = "cpu", *, 
 
 def smooth_logits(logits: NDArray[np.float32], model: Checkpoint) -> FloatArray:
     """Smoothed log posteriors (n_hops, n_labels) of a stream's logits, temperature left out."""
-    return scores.smooth(scores.log_softmax(logits), SMOOTHING_S * model.spec.hops_per_s)
+    smoother = Smoother(len(model.labels), SMOOTHING_S, model.spec.hops_per_s)
+    return scores.smooth(scores.log_softmax(logits), smoother)
 
 
 def _stream(corpus: Corpus, clip: int, frontend: Frontend, runtime: Runtime) -> NDArray[np.float32]:
@@ -121,9 +123,7 @@ def figures(heard: Heard, model: Checkpoint) -> dict[str, Any]:
         "ece": scores.calibration_error(np.exp(last), heard.label),
         "log_loss": scores.log_loss(last, heard.label),
         "temperature": model.temperature,
-        "recall": {
-            name: float(confusion[k, k] / counts[k]) for k, name in enumerate(model.labels) if counts[k]
-        },
+        "recall": {name: float(confusion[k, k] / counts[k]) for k, name in enumerate(model.labels) if counts[k]},
         "confusion": confusion.tolist(),
         "labels": list(model.labels),
         "smoothing_s": SMOOTHING_S,

@@ -40,9 +40,9 @@ class SequenceSettings:
         seed: of all draws.
     """
 
-    copies: int = 6
-    hops: int = 256
-    joined: float = 0.4
+    copies: int = 5
+    hops: int = 320
+    joined: float = 0.35
     colouring: Colouring = dataclasses.field(default_factory=Colouring)
     seed: int = 0
 
@@ -102,7 +102,7 @@ def make_sequences(
     frames, labels = [], []
 
     def cut(clip: int, hops: int) -> FloatArray:
-        power = corpus.power(clip, spec)
+        power = corpus.power(clip, spec, rng)
         start = rng.integers(0, max(1, len(power) - hops + 1))
         return settings.colouring.apply(power[start : start + hops], spec.sample_rate, rng)
 

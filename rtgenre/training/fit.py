@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rtgenre.training import scores
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtgenre.model.network import GenreNet
+    from rtgenre.posterior.smoothing import Smoother
     from rtgenre.training.features import Sequences
 
     FloatArray = NDArray[np.float32]
@@ -44,15 +44,15 @@ class FitSettings:
         seed: of weights, batches and masks.
     """
 
-    epochs: int = 30
-    patience: int = 8
+    epochs: int = 12
+    patience: int = 5
     batch: int = 64
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.02
-    input_dropout: float = 0.5
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    input_dropout: float = 0.4
     dropout: float = 0.4
     mixup: float = 0.4
-    label_smoothing: float = 0.05
+    label_smoothing: float = 0.1
     averaging: float = 0.99
     threads: int = 2
     seed: int = 0
@@ -66,13 +66,13 @@ class HeldOut:
         frames: (clips, n_hops, n_features) float32.
         label: (clips,) int64.
         read_at: hops (1-based) at which the smoothed posterior is scored.
-        smoothing_hops: time constant of the smoothing.
+        smoother: what smooths the posterior.
     """
 
     frames: FloatArray
     label: IntArray
     read_at: tuple[int, ...]
-    smoothing_hops: float
+    smoother: Smoother
 
 
 def fit(
@@ -93,53 +93,60 @@ def fit(
     """
     frames, labels = torch.from_numpy(sequences.frames), torch.from_numpy(sequences.label)
     rng = torch.Generator().manual_seed(settings.seed)
-    beta = torch.distributions.Beta(*[torch.tensor(max(settings.mixup, 1e-3))] * 2)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    mixing = np.random.default_rng(settings.seed)
+    optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     n_batches = len(frames) // settings.batch
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * n_batches)
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.averaging))
-    best, best_loss, since = copy.deepcopy(averaged.module), float("inf"), 0
+    averaged = copy.deepcopy(network)
+    best, best_loss, since = copy.deepcopy(averaged), float("inf"), 0
     for epoch in range(settings.epochs):
         network.train()
         losses = []
-        for rows in torch.randperm(len(frames), generator=rng)[: n_batches * settings.batch].split(settings.batch):
+        order = torch.randperm(len(frames), generator=rng)
+        for start in range(0, n_batches * settings.batch, settings.batch):
+            rows = order[start : start + settings.batch]
             x, y = frames[rows], labels[rows]
-            share = float(beta.sample()) if settings.mixup else 1.0
+            share = float(mixing.beta(settings.mixup, settings.mixup)) if settings.mixup else 1.0
             logits, _ = network(share * x + (1 - share) * x.flip(0))
             loss = share * _loss(logits, y, settings) + (1 - share) * _loss(logits, y.flip(0), settings)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             schedule.step()
-            averaged.update_parameters(network)
-            losses.append(loss.detach())
-        scored = score(averaged.module, held_out)
-        report({"epoch": epoch, "train_loss": float(torch.stack(losses).mean()), **scored})
+            _average(averaged, network, settings.averaging)
+            losses.append(loss.item())
+        scored = score(averaged, held_out)
+        report({"epoch": epoch, "train_loss": float(np.mean(losses)), **scored})
         since += 1
         if scored["valid_log_loss"] < best_loss:
-            best, best_loss, since = copy.deepcopy(averaged.module), scored["valid_log_loss"], 0
+            best, best_loss, since = copy.deepcopy(averaged), scored["valid_log_loss"], 0
         if since >= settings.patience:
             break
     return best.eval()
 
 
+@torch.no_grad()
+def _average(averaged: GenreNet, network: GenreNet, decay: float) -> None:
+    """Exponential average of the weights (Polyak & Juditsky 1992): steadier than any single step's."""
+    for mean, value in zip(averaged.parameters(), network.parameters(), strict=True):
+        mean.lerp_(value, 1.0 - decay)
+
+
 def _loss(logits: torch.Tensor, label: torch.Tensor, settings: FitSettings) -> torch.Tensor:
-    return nn.functional.cross_entropy(
-        logits.flatten(0, 1), label.flatten(), label_smoothing=settings.label_smoothing
-    )
+    return nn.functional.cross_entropy(logits.flatten(0, 1), label.flatten(), label_smoothing=settings.label_smoothing)
 
 
 def score(network: GenreNet, held_out: HeldOut) -> dict[str, Any]:
-    """Log loss (mean over the times read) and accuracy at each, after smoothing."""
+    """Log loss at the best temperature (mean over the times read) and accuracy at each, after smoothing."""
     network.eval()
     with torch.inference_mode():
         logits, _ = network(torch.from_numpy(held_out.frames))
-    smoothed = np.stack([scores.smooth(scores.log_softmax(z), held_out.smoothing_hops) for z in logits.numpy()])
+    smoothed = np.stack([scores.smooth(scores.log_softmax(z), held_out.smoother) for z in logits.numpy()])
     read = [smoothed[:, hop - 1] for hop in held_out.read_at]
-    losses = [min(scores.log_loss(scores.log_softmax(r / t), held_out.label) for t in (0.7, 1.0, 1.4)) for r in read]
+    losses = [
+        scores.log_loss(scores.log_softmax(r / scores.fit_temperature(r, held_out.label)), held_out.label) for r in read
+    ]
     return {
         "valid_log_loss": float(np.mean(losses)),
         "valid_accuracy": [float((r.argmax(axis=1) == held_out.label).mean()) for r in read],

@@ -19,29 +19,31 @@ This page was generated from `metrics.json` by `rtgenre train`; do not edit it.
 
 - **Network**: {n_features} features → projection ({hidden}, tanh) → {layers} LSTM layer(s) of {hidden} → logits over
   [LSTM output, projection]; {parameters} parameters. Stateful: (h, c) are carried from hop to hop.
-- **Features**: {features}, window {n_fft}, hop {hop} samples at {sample_rate} Hz, with running means and spreads
-  ({running} s). The exact definition is in `model.json`; its fingerprint is checked at every start.
+- **Features**: {features}; window {n_fft}, hop {hop} samples at {sample_rate} Hz, with running means and
+  spreads ({running} s). `model.json` has the exact definition; its fingerprint is checked at every start.
 - **Labels**: {labels}.
 - **Weights**: `model.safetensors`, SHA-256 `{sha256}`.
 
 ## What it learned from
 
-{train_clips} clips of {train_artists} artists: the *train* part of the artist-filtered split of GTZAN (Tzanetakis & Cook 2002;
-faults and split after Sturm 2013 and Kereliuk, Sturm & Larsen 2015), as quantised power spectra (`{corpus}`), seed {seed}.
-**Only *train* taught the weights**; *valid* chose the epoch and the temperature. Test clips were not touched.
+{train_clips} clips of {train_artists} artists: the *train* part of the artist-filtered split of GTZAN (Tzanetakis &
+Cook 2002; faults and split after Sturm 2013 and Kereliuk, Sturm & Larsen 2015), as quantised power spectra
+(`{corpus}`), seed {seed}. **Only *train* taught the weights**; *valid* chose the epoch, the
+temperature and the recipe. No clip of the test part was touched.
 
 ## How well it does
 
-{clips} clips of {artists} other artists (*valid*), streamed hop by hop from a fresh state, log posteriors averaged over
-{smoothing:.0f} s; 95 % intervals by bootstrap over artists. Because *valid* also chose the epoch, these figures lean to the
-bright side by some unknown, small amount.
+{clips} clips of {artists} other artists (*valid*), streamed hop by hop from a fresh state, log posteriors averaged
+over {smoothing:.0f} s; 95 % intervals by bootstrap over artists. Because *valid* also made the choices named above,
+these figures lean to the bright side by an unknown amount.
 
 | heard | accuracy | 95 % interval |
 |---|---|---|
 {accuracy}
 
-Calibration after the whole clip: expected calibration error {ece:.3f}, log loss {log_loss:.3f} nats (temperature {temperature:.2f}
-fitted on the same clips); {ece_other:.3f} and {log_loss_other:.3f} with a temperature fitted on the other half of the artists.
+Calibration after the whole clip: expected calibration error {ece:.3f}, log loss {log_loss:.3f} nats, with the
+temperature of {temperature:.2f} fitted on the same clips; {ece_other:.3f} and {log_loss_other:.3f} with a temperature
+fitted on the other half of the artists.
 
 | genre | recall after the whole clip |
 |---|---|
@@ -49,22 +51,24 @@ fitted on the same clips); {ece_other:.3f} and {log_loss_other:.3f} with a tempe
 
 ## What it is for, and what not
 
-For a rough, lively label of music that is playing: overlays, lights, logs. It knows {n_labels} genres of around the year 2000 and
-calls everything one of them: it has no answer for speech, noise or other styles by itself (the daemon's gates are for that).
-Genres overlap and people disagree about them; do not use it to judge a recording, an artist or a listener.
+For a rough, lively label of music that is playing: overlays, lights, logs. It knows {n_labels} genres as they
+sounded before 2002 and calls everything one of them: speech, noise and other styles too, unless a gate before
+it keeps them out. Genres overlap and people disagree about them; do not judge a recording, an artist or a
+listener by it.
 
 ## Limits
 
-- Trained on few clips of mostly Western popular music; confusions between neighbouring genres are common (see `metrics.json`).
-- Trained on spectra read back from images (1.5 dB steps, half of the bins interpolated), not on sound; lossy coders,
-  microphones and rooms were imitated only by random level, equaliser, low-pass and noise.
+- Few clips of mostly Western popular music; neighbouring genres are often confused (see `metrics.json`).
+- Trained on spectra read back from images (1.5 dB steps, half of the bins interpolated), not on sound; lossy
+  coders, microphones and rooms were imitated only by random level, equaliser, low-pass and noise.
 - The first seconds after a reset are less reliable, as the table shows.
 
 ## Licence
 
-The weights come under the project's licence. **Doubt**: the recordings of GTZAN were collected without recorded permission of their
-owners and carry no licence; none of them is contained here, only weights, normalisation constants and figures
-learned from them. Whether that needs a licence is not settled everywhere. Judge for yourself before commercial use.
+The weights come under the project's licence. **Doubt**: the recordings of GTZAN were collected without
+recorded permission of their owners and carry no licence. None of them is contained here, only weights,
+normalisation constants and figures learned from them; whether that needs a licence is not settled everywhere.
+Judge for yourself before commercial use.
 """
 
 

@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rtgenre.posterior.smoothing import Smoother
+
     FloatArray = NDArray[np.float64]
     IntArray = NDArray[np.int64]
     BoolArray = NDArray[np.bool_]
@@ -18,29 +20,18 @@ _TEMPERATURES = np.geomspace(0.2, 5.0, 161)
 
 def log_softmax(logits: NDArray[np.floating]) -> FloatArray:
     """Logarithm of the softmax over the last axis, in float64."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    shifted: FloatArray = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    log_sum: FloatArray = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted - log_sum
 
 
-def smooth(log_posteriors: FloatArray, time_constant_hops: float) -> FloatArray:
-    """Exponential average over hops, corrected for its start.
-
-    The weight of a new hop is ``max(alpha, 1 / (hop + 1))``: a plain mean at first, the exponential average
-    once as many hops were heard as it remembers.
-
-    Args:
-        log_posteriors: (n_hops, n_labels).
-        time_constant_hops: after so many hops a hop's share has fallen to 1/e.
-
-    Returns:
-        (n_hops, n_labels) log posteriors, normalised.
-    """
-    alpha = 1.0 - np.exp(-1.0 / time_constant_hops)
-    mean = np.zeros(log_posteriors.shape[1])
+def smooth(log_posteriors: FloatArray, smoother: Smoother) -> FloatArray:
+    """Log posteriors (n_hops, n_labels) of one stream, smoothed as the live path smooths them."""
     smoothed = np.empty_like(log_posteriors, dtype=np.float64)
+    state = smoother.init_state()
     for hop, value in enumerate(log_posteriors):
-        mean += max(alpha, 1.0 / (hop + 1)) * (value - mean)
-        smoothed[hop] = mean
+        _, state = smoother.step(value, state)
+        smoothed[hop] = state.mean
     return log_softmax(smoothed)
 
 
@@ -49,9 +40,7 @@ def hops_within(seconds: float, sample_rate: int, n_fft: int, hop: int) -> int:
     return max(0, (int(seconds * sample_rate) - n_fft) // hop + 1)
 
 
-def bootstrap_interval(
-    hits: BoolArray, artist: IntArray, seed: int = 0, draws: int = 2000
-) -> tuple[float, float]:
+def bootstrap_interval(hits: BoolArray, artist: IntArray, seed: int = 0, draws: int = 2000) -> tuple[float, float]:
     """95 % interval of an accuracy; whole artists are drawn, because an artist's clips are not independent.
 
     Percentile bootstrap over clusters (Efron & Tibshirani 1993, chapter 8).

@@ -8,6 +8,7 @@ The layout (one ``.npz`` without pickled objects): ``power_db`` uint8 (clips, bi
 from __future__ import annotations
 
 import hashlib
+import io
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 _STEP_DB = 1.5
 _LOWEST_DB = -160.0
+# Shape of the gamma distribution that fills missing bins. 1 would be noise without neighbours; at 1.5 the mean of no
+# contrast band is more than 0.16 of its spread away from that of the same clips as sound (0.37 without filling).
+_ROUGHNESS = 1.5
 _ARRAYS = ("power_db", "fft_bins", "n_frames", "names", "genre", "split", "artist_id", "genres")
 
 
@@ -82,10 +86,17 @@ class Corpus:
                 "evaluate a model on a corpus with its own labels",
             )
 
-    def power(self, clip: int, spec: FrontendSpec) -> FloatArray:
+    def power(self, clip: int, spec: FrontendSpec, rng: np.random.Generator | None = None) -> FloatArray:
         """A clip's spectra, (n_frames, n_fft // 2 + 1) float32, in the spec's density scaling.
 
-        Bins that the corpus lacks are interpolated linearly in power between their neighbours.
+        Bins that the corpus lacks are interpolated linearly in power between their neighbours, and then made as
+        rough as a periodogram is, by gamma-distributed factors of mean 1: without them peaks and valleys are too
+        few, and spectral contrast comes out too small.
+
+        Args:
+            clip: its index.
+            spec: says how many bins there are.
+            rng: draws the factors; None draws the same ones for a clip every time.
 
         Raises:
             UsageError: the spec's spectra have fewer bins than the corpus names.
@@ -101,7 +112,11 @@ class Corpus:
         below = above - 1
         share = (np.arange(n_bins) - self.fft_bins[below]) / (self.fft_bins[above] - self.fft_bins[below])
         share = np.clip(share, 0.0, 1.0).astype(np.float32)  # bins outside the known ones repeat the nearest
-        return np.ascontiguousarray(known[:, below] * (1.0 - share) + known[:, above] * share)
+        power = known[:, below] * (1.0 - share) + known[:, above] * share
+        missing = np.setdiff1d(np.arange(n_bins), self.fft_bins)
+        draws = (rng or np.random.default_rng(clip)).gamma(_ROUGHNESS, 1.0 / _ROUGHNESS, (len(power), len(missing)))
+        power[:, missing] *= draws.astype(np.float32)
+        return np.ascontiguousarray(power)
 
 
 def _decoded() -> FloatArray:
@@ -120,8 +135,8 @@ def read_corpus(path: Path) -> Corpus:
         SourceError: the file cannot be read or is not such a corpus.
     """
     try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        with np.load(path, allow_pickle=False) as arrays:
+        content = path.read_bytes()
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             got = {name: arrays[name] for name in _ARRAYS}
     except OSError as error:
         raise SourceError(
@@ -144,7 +159,7 @@ def read_corpus(path: Path) -> Corpus:
         split=got["split"],
         artist=got["artist_id"].astype(np.int64),
         labels=labels,
-        sha256=sha256,
+        sha256=hashlib.sha256(content).hexdigest(),
     )
 
 
@@ -153,6 +168,7 @@ class Colouring:
     """How far a clip may be changed in training; every draw is uniform within these limits.
 
     Attributes:
+        shift_octaves: the frequency axis is stretched by up to so much, either way: other keys and voices.
         gain_db: level, lowest and highest.
         tilt_db_per_octave: slope of the spectrum around 1 kHz, either way.
         ripple_db: amplitude of a smooth random equaliser curve.
@@ -161,11 +177,12 @@ class Colouring:
             the clips get some.
     """
 
-    gain_db: tuple[float, float] = (-20.0, 6.0)
-    tilt_db_per_octave: float = 1.5
-    ripple_db: float = 4.0
-    low_pass_hz: tuple[float, float] = (5000.0, 10000.0)
-    noise_db: tuple[float, float] = (-60.0, -25.0)
+    shift_octaves: float = 0.25
+    gain_db: tuple[float, float] = (-18.0, 6.0)
+    tilt_db_per_octave: float = 1.0
+    ripple_db: float = 3.0
+    low_pass_hz: tuple[float, float] = (6000.0, 11000.0)
+    noise_db: tuple[float, float] = (-70.0, -30.0)
 
     def apply(self, power: FloatArray, sample_rate: int, rng: np.random.Generator) -> FloatArray:
         """A coloured copy of spectra.
@@ -188,10 +205,17 @@ class Colouring:
         if rng.random() < 0.5:
             corner = rng.uniform(*self.low_pass_hz)
             curve_db -= np.clip((hz - corner) / corner * 240.0, 0.0, 60.0)
-        coloured = power * (10.0 ** (curve_db / 10.0)).astype(np.float32)
+        coloured = _stretched(power, 2.0 ** rng.uniform(-self.shift_octaves, self.shift_octaves))
+        coloured *= (10.0 ** (curve_db / 10.0)).astype(np.float32)
         if rng.random() < 0.5:
             shape = 10.0 ** (-np.maximum(octaves, -3.0) * rng.uniform(0.0, 6.0) / 10.0)
             level = coloured.sum(axis=1).mean() / shape.sum() * 10.0 ** (rng.uniform(*self.noise_db) / 10.0)
             # A noise's periodogram is exponentially distributed around its density.
             coloured += (level * shape).astype(np.float32) * rng.exponential(size=power.shape).astype(np.float32)
         return coloured
+
+
+def _stretched(power: FloatArray, factor: float) -> FloatArray:
+    """A copy whose bin k is the bin nearest to k · factor; interpolating would smooth peaks and valleys away."""
+    source = np.rint(np.arange(power.shape[1]) * factor).astype(np.int64)
+    return power[:, np.minimum(source, power.shape[1] - 1)]

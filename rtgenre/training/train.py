@@ -6,7 +6,6 @@ import dataclasses
 import json
 import logging
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rtgenre.errors import UsageError
-from rtgenre.frontend.spec import FrontendSpec
+from rtgenre.frontend.spec import Feature, FrontendSpec
 from rtgenre.frontend.stream import Frontend
 from rtgenre.model import checkpoint as checkpoints
 from rtgenre.model.checkpoint import Architecture, Checkpoint
 from rtgenre.model.network import GenreNet
+from rtgenre.posterior.smoothing import Smoother
 from rtgenre.training import evaluate, report, scores
 from rtgenre.training.features import SequenceSettings, cached_sequences, clip_frames
 from rtgenre.training.fit import FitSettings, HeldOut, fit
@@ -27,6 +27,7 @@ from rtgenre.training.spectra import read_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 METRICS_FILE = "metrics.json"
 LOG_FILE = "train.jsonl"
 CARD_FILE = "README.md"
+
+# Timbre (MFCC, contrast), shape of the spectrum, and flux for the beat: on held-out artists the last four lower the
+# log loss by 0.07 nats against the first two alone; chroma beside them raises it again.
+FEATURES: tuple[Feature, ...] = ("mfcc", "contrast", "flux", "centroid", "bandwidth", "rolloff")
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +68,7 @@ class TrainSettings:
     out: Path
     seed: int = 0
     id: str = "gtzan-lstm"
-    spec: FrontendSpec = field(default_factory=FrontendSpec)
+    spec: FrontendSpec = field(default_factory=lambda: FrontendSpec(features=FEATURES))
     architecture: Architecture = field(default=Architecture(hidden=64, layers=1, input_clip=5.0))
     sequences: SequenceSettings = field(default_factory=SequenceSettings)
     fit: FitSettings = field(default_factory=FitSettings)
@@ -125,10 +130,9 @@ def _trained(corpus: Corpus, settings: TrainSettings, progress: Progress) -> Che
         frames=np.stack([frames[:shortest] for frames in heard]),
         label=corpus.label[valid],
         read_at=tuple(
-            min(shortest, scores.hops_within(s, spec.sample_rate, spec.n_fft, spec.hop))
-            for s in evaluate.SECONDS
+            min(shortest, scores.hops_within(s, spec.sample_rate, spec.n_fft, spec.hop)) for s in evaluate.SECONDS
         ),
-        smoothing_hops=evaluate.SMOOTHING_S * spec.hops_per_s,
+        smoother=Smoother(len(corpus.labels), evaluate.SMOOTHING_S, spec.hops_per_s),
     )
     mean = sequences.frames.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
     std = np.maximum(sequences.frames.std(axis=(0, 1), dtype=np.float64), 1e-6).astype(np.float32)
@@ -179,9 +183,7 @@ def _finish(corpus: Corpus, model: Checkpoint, settings: TrainSettings) -> dict[
     return metrics
 
 
-def _epoch_log(
-    write: Callable[[str], object], progress: Progress, task: Any
-) -> Callable[[dict[str, Any]], None]:
+def _epoch_log(write: Callable[[str], object], progress: Progress, task: Any) -> Callable[[dict[str, Any]], None]:
     def report_epoch(figures: dict[str, Any]) -> None:
         write(json.dumps(figures) + "\n")
         accuracy = " ".join(f"{a:.3f}" for a in figures["valid_accuracy"])

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
 from rtgenre.errors import FeedError, OutputError
 from rtgenre.outputs.tui import Screen, show
 from rtgenre.outputs.tui.letters import large
-from rtgenre.outputs.tui.panels import clock, milliseconds, number
 from rtgenre.outputs.tui.state import FeedView, LatencyWindow, Strip
 from rtgenre.outputs.tui.terminal import on_key
+from rtgenre.outputs.tui.wording import clock, milliseconds, number
 from rtgenre.outputs.wire import Latency
 from tests.outputs.story import LABELS, T0_NS, decision, heartbeat, posterior, report, story
 
@@ -46,6 +47,7 @@ def test_a_cell_of_the_strip_shows_what_was_heard_for_most_of_it() -> None:
     assert [cell and cell.heard[1] for cell in strip.cells(4, 3, 105)] == [None, "jazz", "rock", "rock"]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 3 * SECOND), st.sampled_from(LABELS), st.floats(0, 1)), max_size=60),
     st.sampled_from([1, 2, 5]),
@@ -125,7 +127,7 @@ def test_the_peak_is_held_and_then_falls() -> None:
         peaks.append(view.sources["demo"].peak_dbfs)
     assert peaks[15] == -3.0
     assert -40.0 <= peaks[-1] < -30.0
-    assert all(a >= b for a, b in zip(peaks[:-1], peaks[1:], strict=True))
+    assert all(a >= b for a, b in pairwise(peaks))
 
 
 def test_stopped_sound_is_no_latency() -> None:
@@ -138,8 +140,9 @@ def test_stopped_sound_is_no_latency() -> None:
 # Drawing.
 
 
+@settings(deadline=None)
 @given(st.integers(1, 220), st.integers(1, 70), st.booleans(), st.sampled_from([0, 1, 30]))
-def test_every_size_is_filled_exactly(width: int, height: int, unicode: bool, seconds: float) -> None:  # noqa: FBT001
+def test_every_size_is_filled_exactly(width: int, height: int, unicode: bool, seconds: float) -> None:
     screen = told(seconds, unicode=unicode)
     for shown in range(2):
         if shown:

@@ -1,5 +1,6 @@
-"""The terminal UI: ``state`` reduces messages, ``panels`` draw them, ``screen`` arranges, ``terminal`` shows.
+"""The terminal UI: messages of the feed in, pictures out.
 
+``state`` reduces messages; ``panels``, ``timeline`` and ``tables`` draw; ``screen`` arranges; ``terminal`` shows.
 It reads the feed's messages and nothing else, so it looks the same in the daemon's terminal and from another
 machine (``rtgenre watch``).
 """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 
-from rtgenre.outputs.tui import panels
+from rtgenre.outputs.tui import panels, tables, timeline
 from rtgenre.outputs.tui.draw import (
     ASCII,
     BAD,
@@ -26,6 +26,7 @@ from rtgenre.outputs.tui.draw import (
     style,
 )
 from rtgenre.outputs.tui.state import FeedView, SourceView
+from rtgenre.outputs.tui.wording import clock, word
 from rtgenre.palette import genre_colours
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Screen:
         if self.state.frozen is not None:
             right.append(Segment(" FROZEN ", style("#000000", WARN, bold=True)))
             right.append(Segment("  "))
-        right.append(Segment(f"{glyphs.bullet} {panels.word(state)} ", style(panels.STATE_COLOURS[state], bold=True)))
+        right.append(Segment(f"{glyphs.bullet} {word(state)} ", style(panels.STATE_COLOURS[state], bold=True)))
         left: Line = [Segment(" rtgenre ", style(bold=True))]
         names = list(feed.sources)
         if names:
@@ -166,7 +167,7 @@ class Screen:
             return [Segment(" waiting for the feed", style(FAINT))]
         left = f" model {heartbeat.model.id}{glyphs.between}{heartbeat.device}"
         left += f"{glyphs.between}session {heartbeat.session[:8]}"
-        right = f"up {panels.clock(heartbeat.uptime_s)}{glyphs.between}v{heartbeat.version} "
+        right = f"up {clock(heartbeat.uptime_s)}{glyphs.between}v{heartbeat.version} "
         room = max(0, width - len(right) - 1)
         return spread(
             [Segment(glyphs.fit(left, min(len(left), room)), style(FAINT))], [Segment(right, style(FAINT))], width
@@ -206,12 +207,12 @@ class Screen:
             return panels.bar_lines(view, feed, colours, right - 4, bars_height - 2, glyphs)
 
         def tally() -> list[Line]:
-            draw = panels.counter_lines if roomy else panels.counter_flow
+            draw = tables.counter_lines if roomy else tables.counter_flow
             return draw(view, feed, right - 4, tally_height - 2)
 
-        since = "" if view.last is None else f"{glyphs.between}{panels.clock(view.last.age_s)} since reset"
+        since = "" if view.last is None else f"{glyphs.between}{clock(view.last.age_s)} since reset"
         now = panels.now_lines(view, feed, colours, left - 4, now_height - 2, glyphs)
-        latency = panels.latency_lines(view, left - 4, glyphs)
+        latency = tables.latency_lines(view, left - 4, glyphs)
         west = [
             *boxed(f"now{since}", now, left, now_height, glyphs),
             *boxed("latency, ms, last minute", latency, left, _TABLE_HEIGHT, glyphs),
@@ -221,8 +222,8 @@ class Screen:
             *boxed("counters", tally(), right, tally_height, glyphs),
         ]
         both = beside(west, east)
-        strip = panels.strip_lines(view, feed, colours, width - 4, strip_height - 2, glyphs)
-        span = panels.clock(panels.span_s(width - 4))
+        strip = timeline.strip_lines(view, feed, colours, width - 4, strip_height - 2, glyphs)
+        span = clock((width - 4) * timeline.seconds_per_cell(width - 4))
         framed = boxed(f"last {span}", strip, width, strip_height, glyphs)
         return [*both[:now_height], *framed, *both[now_height:]] if roomy else [*both, *framed]
 
@@ -232,9 +233,9 @@ class Screen:
         inner = width - 2
         state, top = panels.present(view, feed)
         colour = colours.get(top, "") if top else panels.STATE_COLOURS[state]
-        said: Line = [Segment((top or panels.word(state)).upper(), style(colour, bold=True))]
+        said: Line = [Segment((top or word(state)).upper(), style(colour, bold=True))]
         if top and view.last is not None:
-            since = panels.clock((feed.now_ns - view.since_ns) / 1e9)
+            since = clock((feed.now_ns - view.since_ns) / 1e9)
             said.append(Segment(f" {100 * view.last.confidence:.0f} %", style(bold=True)))
             said.append(Segment(f" for {since}", style(FAINT)))
         meter_width = inner - sum(s.cell_length for s in said) - 2
@@ -243,9 +244,9 @@ class Screen:
             said = [*said, Segment("  "), *meter]
         below: list[Line] = []
         if height >= 8:
-            below += panels.strip_lines(view, feed, colours, inner, 2, glyphs)
+            below += timeline.strip_lines(view, feed, colours, inner, 2, glyphs)
         if height >= 10:
-            below += [[], panels.latency_line(view, glyphs), *panels.counter_flow(view, feed, inner, 1, zeros=False)]
+            below += [[], tables.latency_line(view, glyphs), *tables.counter_flow(view, feed, inner, 1, zeros=False)]
         above: list[Line] = [said, []] if height >= 12 else [said]
         room = height - len(above) - len(below) - (1 if height >= 9 else 0)
         bars = panels.bar_lines(view, feed, colours, inner, max(1, room), glyphs)[: max(0, room)]

@@ -1,0 +1,113 @@
+"""Real music, played into a real sound server, captured, tagged and received in another process."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from rtgenre.client import Subscriber
+from rtgenre.outputs import wire
+from tests.corpus import AUDIO, needs_audio
+from tests.test_daemon import daemon, posteriors, rtgenre
+from tests.virtual import JackServer, PulseServer, needs
+
+if TYPE_CHECKING:
+    import subprocess
+
+pytestmark = [pytest.mark.real, pytest.mark.data, needs_audio]
+RATE = 48000
+SECONDS = 12.0
+JACK_PLAYER = Path(__file__).with_name("audio") / "jack_player.py"
+
+
+@pytest.fixture(scope="module")
+def pulse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PulseServer]:
+    with PulseServer(tmp_path_factory.mktemp("pulse"), rates=(RATE,)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def jack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JackServer]:
+    with JackServer(tmp_path_factory.mktemp("jack"), rate=RATE) as server:
+        yield server
+
+
+def clip(name: str, folder: Path) -> Path:
+    """The middle of a recording, at the server's rate, in stereo."""
+    sound, rate = soundfile.read(AUDIO / name, dtype="float32")
+    middle = sound[5 * rate : 5 * rate + round(SECONDS * rate)]
+    path = folder / f"{name}.wav"
+    stereo = np.repeat(soxr.resample(middle, rate, RATE)[:, None], 2, axis=1)
+    soundfile.write(path, np.clip(stereo, -1, 1), RATE, subtype="PCM_16")
+    return path
+
+
+def listen(feed: Subscriber, play: Callable[[], object]) -> list[wire.PosteriorMessage]:
+    """Hops from before the music starts until it is over."""
+    posteriors(feed, 30)  # long enough in silence for a fresh start
+    play()
+    deadline = time.monotonic() + SECONDS + 20
+    heard: list[wire.PosteriorMessage] = []
+    while time.monotonic() < deadline:
+        received = feed.receive(1.0)
+        if received is not None and isinstance(received.message, wire.PosteriorMessage):
+            if received.message.state == "silence" and any(m.state == "music" for m in heard):
+                return heard
+            if received.message.state != "silence":
+                heard.append(received.message)
+    raise AssertionError("the music never came, or never ended")
+
+
+def assert_same_decisions(live: list[wire.PosteriorMessage], path: Path, missed: int) -> None:
+    assert missed == 0
+    assert [m.seq for m in live] == list(range(live[0].seq, live[0].seq + len(live)))
+    assert {m.gap_samples for m in live} == {0}
+    offline = [json.loads(line) for line in rtgenre("tag", str(path), "--json").stdout.splitlines()]
+    # A piece begins where its sound begins, so the hops of both lie at the same places of the music.
+    by_age = {hop["age_s"]: hop for hop in offline}
+    pairs = [(message, by_age[message.age_s]) for message in live if message.age_s in by_age and message.age_s > 0]
+    assert len(pairs) > 0.9 * len(offline)
+    same = [(message.state, message.top) == (hop["state"], hop["top"]) for message, hop in pairs]
+    # The server's sample grid lies a fraction of a sample apart; a posterior at a threshold may fall either way.
+    assert np.mean(same) >= 0.95
+    assert same[-1]
+    apart = [abs(message.probs[k] - hop["probs"][k]) for message, hop in pairs for k in message.probs]
+    assert max(apart) < 0.02
+
+
+@needs("pulseaudio", "paplay")
+@pytest.mark.parametrize("name", ["metal.00000.flac", "classical.00000.flac"])
+def test_music_through_pulseaudio_is_tagged_as_the_file_is(pulse: PulseServer, tmp_path: Path, name: str) -> None:
+    path = clip(name, tmp_path)
+    env = pulse.client_env | {"PULSE_SOURCE": f"{pulse.sinks[RATE]}.monitor"}
+    with daemon("--source", "device:pulse", "--quiet", **env) as (process, feed):
+        players: list[subprocess.Popen[bytes]] = []
+        live = listen(feed, lambda: players.append(pulse.play(path, RATE)))
+        assert players[0].wait(20) == 0
+        process.terminate()
+        process.wait(20)
+    assert_same_decisions(live, path, feed.missed)
+
+
+@needs("jackd", "jack_lsp")
+def test_music_through_jack_is_tagged_as_the_file_is(jack: JackServer, tmp_path: Path) -> None:
+    path = clip("hiphop.00002.flac", tmp_path)
+    with jack.client(sys.executable, str(JACK_PLAYER), str(path), "deck") as player:
+        assert player.stdout is not None
+        assert player.stdin is not None
+        try:
+            assert player.stdout.readline() == b"ready\n"
+            with daemon("--source", "device:deck", "--quiet", **jack.client_env) as (process, feed):
+                live = listen(feed, lambda: player.stdin.write(b"play\n"))
+                process.terminate()
+                process.wait(20)
+        finally:
+            player.kill()
+    assert_same_decisions(live, path, feed.missed)
