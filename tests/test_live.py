@@ -90,7 +90,8 @@ def test_music_through_pulseaudio_is_tagged_as_the_file_is(pulse: PulseServer, t
     with daemon("--source", "device:pulse", "--quiet", **env) as (process, feed):
         players: list[subprocess.Popen[bytes]] = []
         live = listen(feed, lambda: players.append(pulse.play(path, RATE)))
-        assert players[0].wait(20) == 0
+        with players[0] as player:
+            assert player.wait(20) == 0
         process.terminate()
         process.wait(20)
     assert_same_decisions(live, path, feed.missed)

@@ -40,7 +40,7 @@ class SequenceSettings:
         seed: of all draws.
     """
 
-    copies: int = 5
+    copies: int = 8
     hops: int = 320
     joined: float = 0.35
     colouring: Colouring = dataclasses.field(default_factory=Colouring)

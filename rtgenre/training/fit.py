@@ -44,12 +44,12 @@ class FitSettings:
         seed: of weights, batches and masks.
     """
 
-    epochs: int = 12
+    epochs: int = 10
     patience: int = 5
     batch: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
-    input_dropout: float = 0.4
+    input_dropout: float = 0.3
     dropout: float = 0.4
     mixup: float = 0.4
     label_smoothing: float = 0.1

@@ -177,7 +177,7 @@ class Colouring:
             the clips get some.
     """
 
-    shift_octaves: float = 0.25
+    shift_octaves: float = 0.35
     gain_db: tuple[float, float] = (-18.0, 6.0)
     tilt_db_per_octave: float = 1.0
     ripple_db: float = 3.0
