@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.rtgenre-installed
 ARGS   ?=
 
-.PHONY: help setup run test fmt lint type bench schema golden wheel clean
+.PHONY: help setup run test fmt lint type bench schema tables golden wheel clean
 
 help: ## this list
 	grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -43,8 +43,11 @@ bench: setup ## measure this machine: stages, start-up, end to end, against libr
 schema: setup ## regenerate docs/feed.schema.json from the message table
 	$(BIN)/python scripts/make_schema.py
 
+tables: setup ## fill the README's tables from kept runs (after `rtgenre bench --out benchmarks/results/bench.jsonl`)
+	$(BIN)/python scripts/make_tables.py
+
 golden: setup ## regenerate the golden files of the tests
-	$(BIN)/python tests/golden/generate.py
+	$(BIN)/python tests/golden/make_frontend.py
 
 wheel: setup ## build a wheel that holds the model and works anywhere
 	$(BIN)/python -m build --wheel --no-isolation

@@ -76,14 +76,12 @@ def make_source(settings: SourceSettings) -> Source:
     raise UsageError(f"--source {settings.use!r} is no source", f"{hint} One of: {SOURCE_FORMS}")
 
 
-def load_checkpoint(settings: ModelSettings) -> Checkpoint:
-    """The checkpoint that the settings name: a shipped model or a folder.
+def model_folder(settings: ModelSettings) -> Path:
+    """Folder of the model that the settings name: a shipped one, or a path.
 
     Raises:
-        CheckpointError: there is none of that name, or it is broken.
+        CheckpointError: there is none.
     """
-    from rtgenre.model.checkpoint import load
-
     shipped = resources.shipped_models()
     folder = shipped.get(settings.path, Path(settings.path).expanduser())
     if not folder.exists():
@@ -91,7 +89,18 @@ def load_checkpoint(settings: ModelSettings) -> Checkpoint:
             f"model.path = {settings.path!r} is neither a shipped model nor a folder",
             f"shipped: {', '.join(shipped) or 'none'}; {nearest(settings.path, shipped)}",
         )
-    return load(folder)
+    return folder
+
+
+def load_checkpoint(settings: ModelSettings) -> Checkpoint:
+    """The checkpoint that the settings name.
+
+    Raises:
+        CheckpointError: there is none of that name, or it is broken.
+    """
+    from rtgenre.model.checkpoint import load
+
+    return load(model_folder(settings))
 
 
 def open_pipeline(settings: Settings, checkpoint: Checkpoint) -> Pipeline:

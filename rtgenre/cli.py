@@ -235,6 +235,42 @@ def bench(
     return measure(loaded.settings, seconds, out, as_json=json or not sys.stdout.isatty())
 
 
+@app.command()
+@leaves
+def train(
+    data: Annotated[
+        Path, typer.Option("--data", metavar="FILE", help="Corpus of spectra (.npz) with train and valid.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Checkpoint folder to write.")],
+    seed: Annotated[int, typer.Option("--seed", help="Of every random draw.")] = 0,
+    name: Annotated[str, typer.Option("--name", help="Name of the model.")] = "gtzan-lstm",
+) -> int:
+    """Train a model from spectra: weights, figures on held-out artists and a model card.
+
+    The same seed, machine and libraries give the same weights.
+    """
+    from rtgenre.commands.train import train as run_training
+
+    return run_training(data, out, seed, name)
+
+
+@app.command("eval")
+@leaves
+def evaluate(
+    data: Annotated[Path, typer.Option("--data", metavar="FILE", help="Corpus of spectra (.npz).")],
+    split: Annotated[str, typer.Option("--split", help="Which part of it.")] = "valid",
+    out: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")] = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    config: ConfigOption = None,
+) -> int:
+    """Measure a model as it is used: streamed, hop by hop, after 1, 3, 5, 10 and 30 s."""
+    loaded = _load(config, {"model.path": model, "model.device": device})
+    from rtgenre.commands.train import evaluate as run_evaluation
+
+    return run_evaluation(loaded.settings.model, data, split, out)
+
+
 @config_app.command("show")
 @leaves
 def config_show(

@@ -1,0 +1,67 @@
+"""Fill the README's tables from kept runs: `make tables`. Figures are never typed."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+BENCH = ROOT / "benchmarks" / "results" / "bench.jsonl"
+METRICS = ROOT / "models" / "gtzan-lstm" / "metrics.json"
+
+ROWS = {
+    "frontend": "frontend: features of one hop",
+    "model": "model: one LSTM step",
+    "pipeline": "the whole pipeline, policy included",
+    "message": "message composed and encoded",
+    "end to end, 1 × real time": "**last sample in the ring → received by another process**",
+    "warm start to first posterior": "warm start of the daemon to its first posterior",
+}
+
+
+def main() -> None:
+    """Replace what stands between the markers."""
+    text = README.read_text(encoding="utf-8")
+    for name, table in (("latency", latency()), ("model", accuracy())):
+        pattern = re.compile(rf"(<!-- {name}: make tables -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text, n = pattern.subn(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)
+        if n != 1:
+            raise SystemExit(f"README.md has no place for {name!r}")
+    README.write_text(text, encoding="utf-8")
+    print("wrote README.md")
+
+
+def latency() -> str:
+    """The last `rtgenre bench --out` as a table."""
+    lines = [json.loads(line) for line in BENCH.read_text(encoding="utf-8").splitlines()]
+    last = {line["what"]: line for line in lines}
+    rows = ["| per hop of 87 ms | p50 | p95 | p99 |", "|---|---:|---:|---:|"]
+    for what, title in ROWS.items():
+        rows.append(f"| {title} | " + " | ".join(_human(last[what][f"{q}_us"]) for q in ("p50", "p95", "p99")) + " |")
+    use = last["daemon at real time"]
+    footer = (
+        f"\nIn real time the daemon takes {use['cpu_percent']:.1f} % of one core and {use['resident_mb']:.0f} MB. "
+        f"Measured by `rtgenre bench` on {last['model']['machine']}; the device's own buffer comes on top."
+    )
+    return "\n".join([*rows, footer])
+
+
+def accuracy() -> str:
+    """The shipped model's figures as a table."""
+    metrics = json.loads(METRICS.read_text(encoding="utf-8"))
+    rows = ["| heard | accuracy, 10 genres | 95 % interval |", "|---|---:|---:|"]
+    for seconds, value in metrics["accuracy"].items():
+        low, high = metrics["interval_95"][seconds]
+        rows.append(f"| {seconds} s | {value:.2f} | {low:.2f} – {high:.2f} |")
+    who = f"\n{metrics['clips']} clips of {metrics['artists']} artists, none of them in the training data."
+    return "\n".join([*rows, who])
+
+
+def _human(us: float) -> str:
+    return f"{us:.0f} µs" if us < 1e3 else f"{us / 1e3:.1f} ms" if us < 1e6 else f"{us / 1e6:.2f} s"
+
+
+if __name__ == "__main__":
+    main()
