@@ -201,6 +201,13 @@ class JackServer(SoundServer):
         self.client_env |= {"JACK_DEFAULT_SERVER": self.server_name}
         self._server_env = {"JACK_NO_AUDIO_RESERVATION": "1"}
 
+    def start(self) -> None:
+        """Start the server; JACK's list of eight servers keeps those that were killed, so it is cleared first."""
+        if not _runs("jackd"):
+            for registry in SHARED_MEMORY.glob("jack-shm-registry"):
+                registry.unlink(missing_ok=True)
+        super().start()
+
     def stop(self) -> None:
         """End the server and take away the shared memory that killed clients left."""
         super().stop()
@@ -209,3 +216,15 @@ class JackServer(SoundServer):
 
     def _answers(self) -> bool:
         return "system:capture_1" in self.command("jack_lsp", "-s", self.server_name)
+
+
+def _runs(program: str) -> bool:
+    """Whether any process of that name lives; zombies do not count."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+        except OSError:  # it has ended meanwhile
+            continue
+        if name == program and rest.split()[0] != "Z":
+            return True
+    return False

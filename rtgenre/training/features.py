@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +14,11 @@ import platformdirs
 
 from rtgenre.errors import UsageError
 from rtgenre.frontend.stream import Frontend
+from rtgenre.training import spectra
 from rtgenre.training.spectra import Colouring
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -126,7 +127,7 @@ def cached_sequences(
     progress: Iterable[int],
     folder: Path | None = None,
 ) -> Sequences:
-    """``make_sequences``, kept on disk under everything it depends on.
+    """``make_sequences``, kept on disk under everything it depends on, this code included.
 
     Args:
         corpus: the clips.
@@ -137,7 +138,8 @@ def cached_sequences(
         folder: of the cache; the user's cache folder if None.
     """
     folder = folder or platformdirs.user_cache_path("rtgenre") / "sequences"
-    depends_on = [corpus.sha256, clips.tolist(), spec.fingerprint(), dataclasses.asdict(settings)]
+    code = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in (__file__, spectra.__file__)]
+    depends_on = [corpus.sha256, clips.tolist(), spec.fingerprint(), dataclasses.asdict(settings), code]
     path = folder / f"{hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:24]}.npz"
     if path.exists():
         with np.load(path, allow_pickle=False) as arrays:

@@ -49,7 +49,7 @@ class FitSettings:
     batch: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
-    input_dropout: float = 0.3
+    input_dropout: float = 0.4
     dropout: float = 0.4
     mixup: float = 0.4
     label_smoothing: float = 0.1

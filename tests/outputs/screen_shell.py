@@ -5,6 +5,7 @@ Leads the session; after a stop it waits for a line of input and lets the progra
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -17,7 +18,8 @@ program = os.fork()
 # Whoever comes first: both sides do it, so that neither runs ahead.
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 group = program or os.getpid()
-os.setpgid(program, group)
+with contextlib.suppress(PermissionError):  # the child came first, and is another program by now
+    os.setpgid(program, group)
 os.tcsetpgrp(0, group)
 if program == 0:
     signal.signal(signal.SIGTTOU, signal.SIG_DFL)
