@@ -60,6 +60,7 @@ class Scratch(NamedTuple):
         projected: (hidden,) float32: u.
         gates: (4 * hidden,) float32.
         gate_bits: the same memory as int32.
+        powers: (4 * hidden,) int32: powers of two of ``_exp``.
         outputs: (n_outputs,) float32.
     """
 
@@ -68,6 +69,7 @@ class Scratch(NamedTuple):
     projected: FloatArray
     gates: FloatArray
     gate_bits: IntArray
+    powers: IntArray
     outputs: FloatArray
 
 
@@ -118,6 +120,7 @@ def scratch_for(weights: Weights) -> Scratch:
         projected=aligned(hidden),
         gates=gates,
         gate_bits=gates.view(np.int32),
+        powers=aligned(4 * hidden).view(np.int32),
         outputs=aligned(weights.head.shape[1]),
     )
 
@@ -158,11 +161,12 @@ def _affine(matrix: FloatArray, inputs: FloatArray, out: FloatArray) -> None:
 
 
 @_part
-def _exp(values: FloatArray, bits: IntArray) -> None:
+def _exp(values: FloatArray, bits: IntArray, powers: IntArray) -> None:
     """Exponential in place, within 2 units in the last place; ``bits`` is the same memory as int32.
 
     Range reduction to |r| ≤ ln2/2 and the degree-6 polynomial of Cephes' ``expf`` (Moshier); the power of two
-    is added to the exponent's bits. It vectorises, which a call of the C library per element does not.
+    is added to the exponent's bits. A call of the C library per element would not vectorise, and neither would one
+    loop over both views of the memory: hence ``powers``, scratch of the same size.
     """
     for i in range(values.size):
         x = min(max(values[i], -_EXP_LIMIT), _EXP_LIMIT)
@@ -175,7 +179,9 @@ def _exp(values: FloatArray, bits: IntArray) -> None:
         p = p * r + np.float32(1.6666665459e-1)
         p = p * r + np.float32(5.0000001201e-1)
         values[i] = p * (r * r) + r + _ONE
-        bits[i] += n << np.int32(23)
+        powers[i] = n << np.int32(23)
+    for i in range(bits.size):
+        bits[i] += powers[i]
 
 
 @_part
@@ -184,13 +190,13 @@ def _cell(matrix: FloatArray, c: FloatArray, scratch: Scratch) -> None:
     hidden = c.size
     gates, bits = scratch.gates, scratch.gate_bits
     _affine(matrix, scratch.lower, gates)
-    _exp(gates, bits)
+    _exp(gates, bits, scratch.powers)
     for j in range(hidden):
         kept = c[j] / (_ONE + gates[hidden + j])
         added = (_TWO / (_ONE + gates[3 * hidden + j]) - _ONE) / (_ONE + gates[j])
         c[j] = kept + added
         gates[j] = -_TWO * c[j]
-    _exp(gates[:hidden], bits[:hidden])
+    _exp(gates[:hidden], bits[:hidden], scratch.powers)
     for j in range(hidden):
         squashed = _TWO / (_ONE + gates[j]) - _ONE
         scratch.lower[hidden + j] = squashed / (_ONE + gates[2 * hidden + j])
@@ -225,7 +231,7 @@ def step(
             z = np.float32(0.0) if np.isnan(z) else z
             scratch.inputs[i] = min(max(z, -input_clip), input_clip)
         _affine(weights.projection, scratch.inputs, scratch.gates[:hidden])
-        _exp(scratch.gates[:hidden], scratch.gate_bits[:hidden])
+        _exp(scratch.gates[:hidden], scratch.gate_bits[:hidden], scratch.powers)
         for j in range(hidden):
             scratch.projected[j] = _TWO / (_ONE + scratch.gates[j]) - _ONE
             lower[j] = scratch.projected[j]
