@@ -18,7 +18,8 @@ import numpy as np
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.model import checkpoint as checkpoints
 from rtgenre.model.checkpoint import Architecture, Checkpoint
-from rtgenre.model.runtime import Runtime, cuda_device_count, open_runtime
+from rtgenre.model.interface import Runtime
+from rtgenre.model.runtime import cuda_device_count, open_runtime
 
 ROOT = Path(__file__).parents[1]
 

@@ -60,6 +60,8 @@ def make_source(settings: SourceSettings) -> Source:
                 "give --rate and --channels (and --format), for example: "
                 "ffmpeg -i URL -f s16le -ac 2 -ar 44100 - | rtgenre run --source stdin --rate 44100 --channels 2",
             )
+        if sys.stdin is None:
+            raise UsageError("stdin is closed, no sound can come from it", "pipe raw PCM in")
         return StdinSource(
             settings.name or "stdin", settings.sample_rate, settings.channels, settings.format, sys.stdin.buffer
         )
@@ -87,7 +89,7 @@ def model_folder(settings: ModelSettings) -> Path:
     if not folder.exists():
         raise CheckpointError(
             f"model.path = {settings.path!r} is neither a shipped model nor a folder",
-            f"shipped: {', '.join(shipped) or 'none'}; {nearest(settings.path, shipped)}",
+            f"shipped models: {nearest(settings.path, shipped)}",
         )
     return folder
 
@@ -109,13 +111,17 @@ def open_pipeline(settings: Settings, checkpoint: Checkpoint) -> Pipeline:
     Raises:
         RtgenreError: the model does not fit this frontend, or the device asked for is not there.
     """
-    with note_if_slow("compiling the signal kernels for this processor: once, then cached"):
-        from rtgenre.frontend.stream import Frontend
-        from rtgenre.model.runtime import open_runtime
-        from rtgenre.pipeline import Pipeline
+    from rtgenre.frontend.stream import Frontend
+    from rtgenre.model.runtime import is_compiled, open_runtime
+    from rtgenre.pipeline import Pipeline
 
+    frontend = Frontend(checkpoint.spec)
+    compiled = frontend.compiled() and is_compiled()
+    with note_if_slow(
+        "loading the model" if compiled else "compiling the signal kernels for this processor: once, then cached"
+    ):
         pipeline = Pipeline(
-            Frontend(checkpoint.spec),
+            frontend,
             open_runtime(checkpoint, settings.model.device),
             checkpoint.temperature,
             settings.posterior,

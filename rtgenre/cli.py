@@ -6,12 +6,12 @@ import functools
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec
 
 import typer
 
 from rtgenre import __version__
-from rtgenre.errors import EX_OK, EX_USAGE, RtgenreError
+from rtgenre.errors import EX_OK, EX_UNAVAILABLE, EX_USAGE, RtgenreError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,11 +52,26 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as in a pi
 
 def main() -> None:
     """Run a command and leave with its exit code; an error is printed on stderr, never as a traceback."""
+    # A service may be started with its standard streams closed; Python then has None for them.
+    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - may become a standard stream
+    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     try:
         app(prog_name="rtgenre")
     except RtgenreError as error:
-        print(f"rtgenre: error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        _discard_stdout()
+        _fail(f"{error.strerror or error}: {error.filename or 'standard output'}", EX_UNAVAILABLE)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"rtgenre: error: {printable(message)}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _discard_stdout() -> None:
+    """What is left in the buffer can't be written; keep Python from trying, and complaining, at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def leaves(command: Callable[Parameters, int]) -> Callable[Parameters, None]:
@@ -68,8 +83,7 @@ def leaves(command: Callable[Parameters, int]) -> Callable[Parameters, None]:
             code = command(*args, **kwargs)
             sys.stdout.flush()
         except BrokenPipeError:
-            # The reader of stdout has left, which is its right; keep Python from complaining at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _discard_stdout()  # its reader has left, which is its right
             code = EX_OK
         raise typer.Exit(code)
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import platformdirs
 from msgspec import Meta
 
-from rtgenre.errors import ConfigError, nearest
+from rtgenre.errors import ConfigError, UsageError, nearest
 from rtgenre.posterior.decision import PolicySettings
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ENV_PREFIX = "RTGENRE_"
 ENV_FILE = "RTGENRE_CONFIG"
+COMMAND_LINE = "command line"
 
 Name = Annotated[str, Meta(pattern=r"^([a-z0-9_-]{1,32})?$")]
 PositiveInt = Annotated[int, Meta(ge=1)]
@@ -105,6 +106,7 @@ def load(
 
     Raises:
         ConfigError: unreadable file, unknown section or key, wrong type, value out of range.
+        UsageError: a value of the command line is.
     """
     values: dict[str, object] = {}
     origins = dict.fromkeys(_known(), "default")
@@ -121,7 +123,7 @@ def load(
     for key, value in (overrides or {}).items():
         if value is not None:
             values[key] = value
-            origins[key] = "command line"
+            origins[key] = COMMAND_LINE
     return Loaded(_validate(values, origins), origins, found)
 
 
@@ -222,9 +224,10 @@ def _validate(values: Mapping[str, object], origins: Mapping[str, str]) -> Setti
             chosen[section][name] = msgspec.convert(value, wanted)
         except msgspec.ValidationError as error:
             default = getattr(getattr(Settings(), section), name)
-            raise ConfigError(
-                f"{key} = {value!r} ({origins[key]}) is not allowed: {error}", f"the default is {default!r}"
-            ) from None
+            choices = get_args(wanted) if get_origin(wanted) is Literal else ()
+            what = f"choose one of {', '.join(choices)}" if choices else f"the default is {default!r}"
+            kind = UsageError if origins[key] == COMMAND_LINE else ConfigError
+            raise kind(f"{key} = {value!r} ({origins[key]}) is not allowed: {error}", what) from None
     settings = Settings(**{section: kind(**chosen[section]) for section, kind in sections.items()})
     if settings.source.name == "heartbeat":
         raise ConfigError("source.name = 'heartbeat' is taken by the feed itself", "choose another name, such as mic")

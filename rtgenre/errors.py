@@ -79,6 +79,16 @@ class FeedError(RtgenreError):
     exit_code = EX_UNAVAILABLE
 
 
+def printable(text: str) -> str:
+    """Text that a terminal shows as it is: file names may hold escape sequences, newlines and broken UTF-8.
+
+    Args:
+        text: anything; its own line ends are kept.
+    """
+    sound = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode() for c in sound)
+
+
 def nearest(name: str, known: Iterable[str], n: int = 3) -> str:
     """Say which known names are closest to a mistyped one.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rtgenre.frontend.stream import Frontend, FrontendState
-    from rtgenre.model.runtime import ModelState, Runtime
+    from rtgenre.model.interface import ModelState, Runtime
     from rtgenre.records import FloatArray
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from typing import TYPE_CHECKING
 
@@ -91,6 +92,8 @@ def posterior_picture(
         try:
             figure.savefig(out)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                out.unlink()  # half a picture is worse than none
             raise OutputError(f"{out} cannot be written: {error.strerror or error}", "choose another place") from None
 
 

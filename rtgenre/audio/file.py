@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,6 @@ from rtgenre.errors import SourceError
 from rtgenre.records import Block, SourceInfo, SourceStats
 
 if TYPE_CHECKING:
-    import os
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -107,7 +106,8 @@ class FileSource:
         if self._opened is None:
             facts = self._look_at_file()
             try:
-                sound = soundfile.SoundFile(self._path)
+                # As bytes: a file's name need not be valid UTF-8.
+                sound = soundfile.SoundFile(os.fsencode(self._path) if os.name == "posix" else self._path)
             except soundfile.LibsndfileError as error:
                 raise SourceError(
                     f"{self._shown} is not a sound file that can be read: {error.error_string}",
@@ -125,6 +125,11 @@ class FileSource:
         try:
             if self._path.is_dir():
                 raise SourceError(f"{self._shown} is a folder, not a sound file", "name the files in it")
+            if self._path.exists() and not self._path.is_file():
+                raise SourceError(
+                    f"{self._shown} is a pipe or a device, not a sound file",
+                    "pipe raw PCM in: `rtgenre run --source stdin --rate HZ --channels N < PIPE`",
+                )
             with self._path.open("rb") as raw:
                 return check_header(raw, self._shown)
         except FileNotFoundError as error:

@@ -8,9 +8,10 @@ import uuid
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 
 from rtgenre import app
-from rtgenre.errors import EX_OK, RtgenreError, SourceError, UsageError
+from rtgenre.errors import EX_OK, RtgenreError, SourceError, UsageError, printable
 from rtgenre.outputs import wire
 from rtgenre.tagging import FileTagger, summarise
 
@@ -53,7 +54,7 @@ def tag_files(files: Sequence[Path], settings: Settings, *, as_json: bool, plot:
         try:
             _tag(path, settings, checkpoint, pipeline, as_json=as_json, plot=plot)
         except SourceError as error:
-            print(f"rtgenre: error: {path}: {error}", file=sys.stderr)
+            print(f"rtgenre: error: {printable(str(error))}", file=sys.stderr)
             code = error.exit_code
     return code
 
@@ -63,7 +64,7 @@ def _tag(
 ) -> None:
     t_start = time.perf_counter()
     tagger = FileTagger(path, pipeline, tuple(settings.source.pick))
-    writer = _LineWriter(checkpoint, settings.source.name or "file") if as_json else None
+    writer = _LineWriter(checkpoint, printable(str(path))) if as_json else None
     hops: list[Posterior] = []
     broken: RtgenreError | None = None
     try:
@@ -74,13 +75,13 @@ def _tag(
     except SourceError as error:
         broken = error  # what there was is still worth its summary
     rate = checkpoint.spec.sample_rate
-    if not as_json:
+    if not as_json and hops:
         _print_summary(path, tagger, summarise(hops, checkpoint.labels, rate, t_start), checkpoint.labels)
     if plot is not None and hops:
         _draw(path, hops, checkpoint, plot, summarise(hops, checkpoint.labels, rate, t_start))
     if not hops and broken is None:
         needed = checkpoint.spec.n_fft / rate
-        raise SourceError(f"too short: one answer needs {needed:.3f} s of sound", "give a longer file")
+        raise SourceError(f"{path} is too short: one answer needs {needed:.3f} s of sound", "give a longer file")
     if broken is not None:
         raise broken
 
@@ -106,13 +107,15 @@ def _print_summary(path: Path, tagger: FileTagger, summary: Summary, labels: tup
     info = tagger.info
     length = "" if info.duration_s is None else f"{info.duration_s:.1f} s, "
     speed = f", {1 / summary.real_time_factor:.0f} × real time" if summary.real_time_factor else ""
-    console.print(f"[bold]{path.name}[/]  [dim]{length}{info.sample_rate} Hz, {info.channels} ch{speed}[/]")
+    console.print(
+        f"[bold]{escape(printable(path.name))}[/]  [dim]{length}{info.sample_rate} Hz, {info.channels} ch{speed}[/]"
+    )
     if summary.label is None:
         console.print("  no genre decided: silence, or too short")
     else:
         console.print(f"  [bold green]{summary.label}[/]  for {summary.share:.0%} of the time")
-    ranked = sorted(zip(summary.mean, labels, strict=True), reverse=True)[:3]
-    console.print("  mean posterior: " + ", ".join(f"{label} {p:.2f}" for p, label in ranked))
+        ranked = sorted(zip(summary.mean, labels, strict=True), reverse=True)[:3]
+        console.print("  mean posterior: " + ", ".join(f"{label} {p:.2f}" for p, label in ranked))
     for span in summary.spans:
         console.print(f"  {_clock(span.start_s)} – {_clock(span.end_s)}  {span.label or f'({span.state})'}")
     for count, what in (
@@ -131,7 +134,7 @@ def _draw(path: Path, hops: list[Posterior], checkpoint: Checkpoint, out: Path, 
     times_s = np.array([hop.end_sample for hop in hops]) / checkpoint.spec.sample_rate
     probs = np.stack([hop.probs for hop in hops])
     spans = [(span.start_s, span.end_s, span.state, span.label) for span in summary.spans]
-    posterior_picture(times_s, probs, checkpoint.labels, spans, out, path.name)
+    posterior_picture(times_s, probs, checkpoint.labels, spans, out, printable(path.name))
     print(f"wrote {out}", file=sys.stderr)
 
 

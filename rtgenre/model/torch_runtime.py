@@ -9,7 +9,7 @@ import torch
 
 from rtgenre.errors import ConfigError
 from rtgenre.model import network
-from rtgenre.model.runtime import ModelState, RuntimeBase
+from rtgenre.model.interface import ModelState, RuntimeBase
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtgenre.model.checkpoint import Checkpoint
-    from rtgenre.model.runtime import Runtime
+    from rtgenre.model.interface import Runtime
     from rtgenre.training.spectra import Corpus
 
     FloatArray = NDArray[np.float64]

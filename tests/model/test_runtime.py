@@ -21,7 +21,7 @@ from tests.model.small import checkpoint
 
 if TYPE_CHECKING:
     from rtgenre.model.checkpoint import Checkpoint
-    from rtgenre.model.runtime import Runtime
+    from rtgenre.model.interface import Runtime
 
 SHAPES = [{"hidden": 64, "layers": 1}, {"hidden": 128, "layers": 2}, {"hidden": 24, "layers": 3}]
 needs_gpu = pytest.mark.skipif(not runtime.cuda_device_count(), reason="no NVIDIA driver or GPU on this machine")
