@@ -12,14 +12,17 @@ import json
 import platform
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.model import checkpoint as checkpoints
 from rtgenre.model.checkpoint import Architecture, Checkpoint
-from rtgenre.model.interface import Runtime
 from rtgenre.model.runtime import cuda_device_count, open_runtime
+
+if TYPE_CHECKING:
+    from rtgenre.model.interface import Runtime
 
 ROOT = Path(__file__).parents[1]
 

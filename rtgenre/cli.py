@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec
 import typer
 
 from rtgenre import __version__
-from rtgenre.errors import EX_OK, EX_UNAVAILABLE, EX_USAGE, RtgenreError, printable
+from rtgenre.errors import EX_OK, EX_UNAVAILABLE, RtgenreError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,15 +92,11 @@ def leaves(command: Callable[Parameters, int]) -> Callable[Parameters, None]:
 
 @app.callback(invoke_without_command=True)
 def _root(
-    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
     if version:
         print(f"rtgenre {__version__}")
         raise typer.Exit
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-        raise typer.Exit(EX_USAGE)
 
 
 @app.command()
