@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -112,3 +112,34 @@ def test_music_through_jack_is_tagged_as_the_file_is(jack: JackServer, tmp_path:
         finally:
             player.kill()
     assert_same_decisions(live, path, feed.missed)
+
+
+@needs("pulseaudio", "paplay")
+def test_a_sound_server_that_dies_is_told_survived_and_counted(pulse: PulseServer) -> None:
+    env = pulse.client_env | {"PULSE_SOURCE": f"{pulse.sinks[RATE]}.monitor"}
+    with daemon("--source", "device:pulse", "--quiet", **env) as (process, feed):
+        posteriors(feed, 5)
+        pulse.kill()
+        stale = wait_for(feed, lambda m: isinstance(m, wire.StateMessage) and m.state == "stale")
+        assert stale.top is None
+        time.sleep(1.0)
+        pulse.start()
+        back = wait_for(feed, lambda m: isinstance(m, wire.PosteriorMessage) and m.gap_samples > 0)
+        assert back.state != "stale"
+        assert back.gap_samples > 22050  # more than the second that the server was away
+        beat = wait_for(feed, lambda m: isinstance(m, wire.Heartbeat))
+        report = beat.sources["mic"]
+        assert report.capture_restarts == 1
+        assert report.gap_samples == pytest.approx(back.gap_samples * report.sample_rate / 22050, rel=0.01)
+        assert "restarted" in report.notice
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def wait_for(feed: Subscriber, wanted: Callable[[wire.Message], bool]) -> Any:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        received = feed.receive(1.0)
+        if received is not None and wanted(received.message):
+            return received.message
+    raise AssertionError("it never came")
