@@ -158,13 +158,14 @@ def watch(
     endpoint: Annotated[str, typer.Argument(help="Address of the feed.")] = "tcp://127.0.0.1:5560",
     control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
     json: JsonOption = False,
+    parent: Annotated[int | None, typer.Option("--child-of", hidden=True)] = None,
 ) -> int:
     """Show a running daemon's feed: the terminal UI, or JSON lines in a pipe."""
     from rtgenre.commands.watch import watch_lines, watch_screen
 
     if json or not sys.stdout.isatty():
-        return watch_lines(endpoint, control)
-    return watch_screen(endpoint, control)
+        watch_lines(endpoint, control)
+    return watch_screen(endpoint, control, parent)
 
 
 @app.command()

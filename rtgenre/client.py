@@ -72,11 +72,16 @@ class Subscriber:
 
     Attributes:
         missed: messages lost so far, over all topics.
+
+    Raises:
+        FeedError: an address is not one.
     """
 
     def __init__(
         self, publish: str = DEFAULT_PUBLISH, control: str | None = None, topics: Sequence[str] = (wire.TOPIC_ROOT,)
     ) -> None:
+        if not publish.startswith(("tcp://", "ipc://")):
+            raise FeedError(f"{publish!r} is not an address of a feed", _HOW)
         self.publish = publish
         self.control = control or control_address(publish)
         self.missed = 0

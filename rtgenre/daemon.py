@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -157,7 +158,9 @@ class Daemon:
         if self._feed is None:
             raise UsageError("the terminal UI reads the feed, which is disabled", "set feed.enabled = true, or --no-ui")
         addresses = [self._feed.publish_address, "--control", self._feed.control_address]
-        screen = subprocess.Popen([sys.executable, "-m", "rtgenre", "watch", *addresses])
+        screen = subprocess.Popen(
+            [sys.executable, "-m", "rtgenre", "watch", *addresses, "--child-of", str(os.getpid())]
+        )
         stack.callback(_end, screen)
         return screen
 

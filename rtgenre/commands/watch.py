@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from rtgenre.client import Subscriber
+from rtgenre.client import STALE_AFTER_S, Subscriber
 from rtgenre.errors import EX_OK, FeedError
 
 if TYPE_CHECKING:
     from rtgenre.outputs import wire
 
 
-def watch_lines(endpoint: str, control: str | None) -> int:
+def watch_lines(endpoint: str, control: str | None) -> NoReturn:
     """Print every message as a JSON line until interrupted.
 
     Raises:
         FeedError: the address is not one, or what it sends is no feed.
     """
     with Subscriber(endpoint, control) as feed:
-        for received in feed:
+        while True:
+            received = feed.receive(STALE_AFTER_S)
+            if received is None:
+                print(f"rtgenre: nothing comes from {endpoint}: no daemon there? Waiting", file=sys.stderr)
+                received = next(iter(feed))
             sys.stdout.buffer.write(received.body + b"\n")
             sys.stdout.buffer.flush()
-    return EX_OK
 
 
-def watch_screen(endpoint: str, control: str | None) -> int:
+def watch_screen(endpoint: str, control: str | None, parent: int | None) -> int:
     """Show the terminal UI until ``q``; it waits for a daemon that is not there yet.
 
+    Args:
+        endpoint: address of the feed.
+        control: address of its control port; None means the next port.
+        parent: process id of the daemon that shows itself with this screen; when it dies, the screen goes.
+
     Raises:
-        FeedError: the address is not one, or what it sends is no feed.
+        FeedError: the address is not one, what it sends is no feed, or the daemon has died.
     """
     from rtgenre.outputs.tui.terminal import show
 
@@ -43,6 +52,8 @@ def watch_screen(endpoint: str, control: str | None) -> int:
         def next_messages() -> list[wire.Message]:
             messages = waiting.copy()
             waiting.clear()
+            if parent is not None and os.getppid() != parent:
+                raise FeedError("the daemon was killed", "start it again: rtgenre run")
             while (received := feed.receive(0.0)) is not None:
                 messages.append(received.message)
             return messages

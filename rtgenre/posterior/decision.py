@@ -43,7 +43,7 @@ class PolicySettings:
         gap_reset_s: lost audio this long does the same.
     """
 
-    smoothing_s: Annotated[float, Meta(gt=0.0, le=3600.0)] = 6.0
+    smoothing_s: Annotated[float, Meta(gt=0.0, le=3600.0)] = 10.0
     warmup_s: Seconds = 0.5
     margin: Fraction = 0.08
     dwell_s: Seconds = 1.0

@@ -13,6 +13,7 @@ from rich.progress import track
 from rtgenre.frontend.stream import Frontend
 from rtgenre.model import checkpoint as checkpoints
 from rtgenre.model.runtime import open_runtime
+from rtgenre.posterior.decision import PolicySettings
 from rtgenre.posterior.smoothing import Smoother
 from rtgenre.training import scores
 from rtgenre.training.spectra import read_corpus
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.int64]
 
 SECONDS = (1, 3, 5, 10, 30)
-SMOOTHING_S = 15.0
+SMOOTHING_S = PolicySettings().smoothing_s  # what is measured is what runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
