@@ -133,6 +133,19 @@ def test_a_subscriber_in_another_process_gets_every_hop_in_order() -> None:
     )
 
 
+def test_the_example_understands_the_daemon() -> None:
+    example = Path(__file__).parents[1] / "examples" / "subscriber.py"
+    with daemon("--source", "demo", "--quiet") as (process, feed):
+        with subprocess.Popen([sys.executable, str(example), feed.publish], stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            said = other.stdout.readline().split()
+            other.kill()
+        process.terminate()
+        process.wait(TIMEOUT_S)
+    assert said[0] == b"demo"
+    assert len(said) == 4
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_signals_end_it_cleanly(number: signal.Signals, code: int) -> None:
     with daemon("--source", "demo", "--quiet") as (process, feed):

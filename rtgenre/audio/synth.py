@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtgenre.audio.band import Band
-from rtgenre.audio.instruments import Orchestra
 from rtgenre.audio.source import EndOfSource
-from rtgenre.audio.styles import STYLES
+from rtgenre.audio.studio.band import Band
+from rtgenre.audio.studio.instruments import Orchestra
+from rtgenre.audio.studio.styles import STYLES
 from rtgenre.errors import SourceError
 from rtgenre.records import Block, SourceInfo, SourceStats
 

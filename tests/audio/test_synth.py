@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtgenre.audio import synth
-from rtgenre.audio.band import Room
-from rtgenre.audio.instruments import DRUM, INSTRUMENTS, Orchestra
 from rtgenre.audio.source import EndOfSource, Source
-from rtgenre.audio.styles import STYLES
+from rtgenre.audio.studio.band import Room
+from rtgenre.audio.studio.instruments import DRUM, INSTRUMENTS, Orchestra
+from rtgenre.audio.studio.styles import STYLES
 from rtgenre.audio.synth import PAUSE_S, PIECE_S, DemoSource, Passage, medley, render_medley
 from rtgenre.errors import SourceError
 

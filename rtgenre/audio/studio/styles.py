@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rtgenre.audio.instruments import DRUM
+from rtgenre.audio.studio.instruments import DRUM
 
 MAJOR, MINOR, SEVENTH = (0, 4, 7), (0, 3, 7), (0, 4, 7, 10)
 MAJOR_7, MINOR_7, NINTH = (0, 4, 7, 11), (0, 3, 7, 10), (0, 4, 10, 14)

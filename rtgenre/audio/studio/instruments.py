@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtgenre.audio.waves import fall, held, noise, plucked, rest_at_ends, ringing, swell, vibrato
+from rtgenre.audio.studio.waves import fall, held, noise, plucked, rest_at_ends, ringing, swell, vibrato
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtgenre.audio.instruments import DRUM, Orchestra
+from rtgenre.audio.studio.instruments import DRUM, Orchestra
 
 if TYPE_CHECKING:
-    from rtgenre.audio.styles import Part, Style
+    from rtgenre.audio.studio.styles import Part, Style
     from rtgenre.records import FloatArray
 
 LONGEST_NOTE_S = 8.0

@@ -1,0 +1,1 @@
+"""The synthesised band behind the demo source: waves → instruments → styles → band."""
