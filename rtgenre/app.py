@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtgenre import resources
+from rtgenre.config import source_kind
 from rtgenre.errors import CheckpointError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from rtgenre.model.checkpoint import Checkpoint
     from rtgenre.pipeline import Pipeline
 
-SOURCE_FORMS = "device, device:NAME, file:PATH, stdin, demo or auto"
 NOTE_AFTER_S = 1.0
 
 
@@ -32,7 +32,7 @@ def make_source(settings: SourceSettings) -> Source:
     Raises:
         UsageError: ``use`` names no kind of source, or lacks what that kind needs.
     """
-    kind, _, rest = settings.use.partition(":")
+    kind, rest = source_kind(settings.use)
     if kind == "device":
         from rtgenre.audio.capture import DeviceSource
 
@@ -45,13 +45,13 @@ def make_source(settings: SourceSettings) -> Source:
             latency_s=settings.latency_s,
             zeros_restart_s=settings.zeros_restart_s,
         )
-    if kind == "file" and rest:
+    if kind == "file":
         from rtgenre.audio.file import FileSource
 
         return FileSource(
             settings.name or "file", Path(rest), realtime=settings.realtime, block_samples=settings.block_samples
         )
-    if kind == "stdin" and not rest:
+    if kind == "stdin":
         from rtgenre.audio.stdin import StdinSource
 
         if not settings.sample_rate or not settings.channels:
@@ -65,17 +65,9 @@ def make_source(settings: SourceSettings) -> Source:
         return StdinSource(
             settings.name or "stdin", settings.sample_rate, settings.channels, settings.format, sys.stdin.buffer
         )
-    if kind == "demo" and not rest:
-        from rtgenre.audio.synth import DemoSource
+    from rtgenre.audio.synth import DemoSource
 
-        return DemoSource(
-            settings.name or "demo",
-            seed=settings.seed,
-            realtime=settings.realtime,
-            block_samples=settings.block_samples,
-        )
-    hint = nearest(kind, ["device", "file", "stdin", "demo", "auto"])
-    raise UsageError(f"--source {settings.use!r} is no source", f"{hint} One of: {SOURCE_FORMS}")
+    return DemoSource(settings.name or "demo", seed=settings.seed, realtime=settings.realtime)
 
 
 def model_folder(settings: ModelSettings) -> Path:

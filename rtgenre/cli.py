@@ -141,15 +141,21 @@ def run(
     loaded = _load(config, overrides)
     from rtgenre import logs
     from rtgenre.daemon import Daemon, Presentation
+    from rtgenre.outputs.tui.restore import terminal_as_it_is
 
     screen = sys.stdout.isatty() and not (no_ui or quiet or no_feed)
     settings = loaded.settings
     kept = logs.set_up(settings.log.level, settings.log.format == "json", keep=screen)
+    restore_terminal = terminal_as_it_is() if screen else lambda: None
+
+    def screen_lost() -> None:
+        restore_terminal()
+        kept.show()
+
     try:
-        return Daemon(settings, Presentation(screen=screen, lines=not (screen or quiet))).run()
+        return Daemon(settings, Presentation(screen=screen, lines=not (screen or quiet), screen_lost=screen_lost)).run()
     finally:
-        if kept is not None:
-            kept.show()
+        kept.show()
 
 
 @app.command()

@@ -26,8 +26,11 @@ ENV_PREFIX = "RTGENRE_"
 ENV_FILE = "RTGENRE_CONFIG"
 COMMAND_LINE = "command line"
 
-Name = Annotated[str, Meta(pattern=r"^([a-z0-9_-]{1,32})?$")]
-PositiveInt = Annotated[int, Meta(ge=1)]
+SOURCE_KINDS = ("device", "file", "stdin", "demo", "auto")
+SOURCE_FORMS = "device, device:NAME, file:PATH, stdin, demo or auto"
+
+Name = Annotated[str, Meta(pattern=r"^([a-z0-9_-]{1,32})?$", description="use a-z, 0-9, _ and -, at most 32 of them")]
+Channel = Annotated[int, Meta(ge=1)]
 CountOrAuto = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
@@ -38,10 +41,10 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: Name = ""
     sample_rate: CountOrAuto = 0
     channels: CountOrAuto = 0
-    pick: list[PositiveInt] = []
+    pick: Annotated[list[Channel], Meta(description="channels are counted from 1; [] means all")] = []
     format: Literal["s16le", "s24le", "s32le", "f32le"] = "s16le"
     realtime: bool = True
-    block_samples: Annotated[int, Meta(ge=16, le=65536)] = 512
+    block_samples: Annotated[int, Meta(ge=16, le=65536)] = 1024
     latency_s: Annotated[float, Meta(gt=0.0, le=2.0)] = 0.05
     zeros_restart_s: Annotated[float, Meta(ge=0.0, le=86400.0)] = 30.0
     seed: CountOrAuto = 0
@@ -50,7 +53,7 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which model is used, and on what (``[model]``)."""
 
-    path: str = "gtzan-lstm"
+    path: Annotated[str, Meta(min_length=1, description="name a shipped model, or a folder")] = "gtzan-lstm"
     device: Literal["auto", "cpu", "torch", "cuda"] = "auto"
 
 
@@ -127,6 +130,21 @@ def load(
     return Loaded(_validate(values, origins), origins, found)
 
 
+def source_kind(use: str) -> tuple[str, str]:
+    """Take ``source.use`` apart: kind, and device name or path.
+
+    Raises:
+        UsageError: it is none of ``SOURCE_FORMS``.
+    """
+    kind, colon, rest = use.partition(":")
+    takes_more = kind in {"device", "file"}
+    if kind not in SOURCE_KINDS:
+        raise UsageError(f"there is no source {use!r}; {nearest(kind, SOURCE_KINDS)}", f"choose {SOURCE_FORMS}")
+    if (colon and not (takes_more and rest)) or (kind == "file" and not rest):
+        raise UsageError(f"the source {use!r} is not complete, or too much", f"choose {SOURCE_FORMS}")
+    return kind, rest
+
+
 def find(path: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
     """The file to read: as given, ``$RTGENRE_CONFIG``, or the one in the user's config folder.
 
@@ -176,10 +194,12 @@ def _read(path: Path) -> dict[str, object]:
     sections = get_type_hints(Settings)
     values: dict[str, object] = {}
     for section, table in tables.items():
+        if not isinstance(table, dict):
+            where = [s for s, kind in sections.items() if section in get_type_hints(kind)]
+            hint = f"write it below a line [{where[0]}]" if where else "settings stand below a line [section]"
+            raise ConfigError(f"{path}: {section!r} stands outside of any section", hint)
         if section not in sections:
             raise ConfigError(f"{path}: unknown section [{section}]", nearest(section, sections))
-        if not isinstance(table, dict):
-            raise ConfigError(f"{path}: {section} must be a section", f"write [{section}] on a line of its own")
         for key, value in table.items():
             _check_key(section, key, str(path))
             values[f"{section}.{key}"] = value
@@ -193,10 +213,14 @@ def _check_key(section: str, key: str, where: str) -> None:
 
 
 def _env_key(variable: str) -> str | None:
-    if not variable.startswith(ENV_PREFIX) or "__" not in variable:
+    if not variable.startswith(ENV_PREFIX):
         return None
-    section, _, key = variable.removeprefix(ENV_PREFIX).lower().partition("__")
     sections = get_type_hints(Settings)
+    section, _, key = variable.removeprefix(ENV_PREFIX).lower().partition("__")
+    if not key:
+        if section.partition("_")[0] in sections:
+            raise ConfigError(f"${variable} is not a setting", f"write ${ENV_PREFIX}SECTION__KEY, with two underscores")
+        return None
     if section not in sections:
         raise ConfigError(f"${variable}: unknown section {section!r}", nearest(section, sections))
     _check_key(section, key, f"${variable}")
@@ -225,10 +249,18 @@ def _validate(values: Mapping[str, object], origins: Mapping[str, str]) -> Setti
         except msgspec.ValidationError as error:
             default = getattr(getattr(Settings(), section), name)
             choices = get_args(wanted) if get_origin(wanted) is Literal else ()
+            described = [meta.description for meta in get_args(wanted) if isinstance(meta, Meta) and meta.description]
             what = f"choose one of {', '.join(choices)}" if choices else f"the default is {default!r}"
+            what = described[0] if described else what
             kind = UsageError if origins[key] == COMMAND_LINE else ConfigError
             raise kind(f"{key} = {value!r} ({origins[key]}) is not allowed: {error}", what) from None
     settings = Settings(**{section: kind(**chosen[section]) for section, kind in sections.items()})
+    try:
+        source_kind(settings.source.use)
+    except UsageError as error:
+        if origins["source.use"] == COMMAND_LINE:
+            raise
+        raise ConfigError(f"source.use ({origins['source.use']}): {error.message}", error.remedy) from None
     if settings.source.name == "heartbeat":
         raise ConfigError("source.name = 'heartbeat' is taken by the feed itself", "choose another name, such as mic")
     return settings

@@ -25,7 +25,7 @@ from rtgenre.outputs.jsonlines import JsonLines
 from rtgenre.outputs.zmq_feed import ZmqFeed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from rtgenre.audio.source import Source
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 READY_TIMEOUT_S = 10.0
 HEARTBEAT_S = 1.0
-WATCH_S = 0.1  # how often the main thread looks after the others
+WATCH_S = 0.2  # how often the main thread looks whether the UI is still there
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,12 @@ class Presentation:
     Attributes:
         screen: run the terminal UI, in a process of its own, as a subscriber of the feed.
         lines: write messages to stdout as JSON lines.
+        screen_lost: called when the UI was killed: puts the terminal right and lets the log through.
     """
 
     screen: bool
     lines: bool
+    screen_lost: Callable[[], object] = lambda: None
 
 
 class Daemon:
@@ -67,6 +69,7 @@ class Daemon:
         self.session = str(uuid.uuid4())
         self._t_start = time.monotonic()
         self._stop = threading.Event()
+        self._wake = threading.Event()  # set when the main thread has something to do before the next heartbeat
         self._exit_code = EX_OK
         self._engine: Engine | None = None
         self._feed: ZmqFeed | None = None
@@ -92,6 +95,8 @@ class Daemon:
             engine = self._open_engine(source, stack)
             engine.start()
             log.info("listening to %s, model %s on %s", engine.info.description, self._model.id, self._model_device)
+            if self._feed is not None:
+                log.info("feed at %s, control at %s", self._feed.publish_address, self._feed.control_address)
             self._serve(engine, self._open_screen(stack) if self.presentation.screen else None)
         if engine.error is not None:
             raise engine.error
@@ -129,7 +134,7 @@ class Daemon:
             stack.callback(self._feed.close)
             self._feed.start()
         if self.presentation.lines:
-            self._lines = JsonLines(sys.stdout.buffer, self._stop.set)
+            self._lines = JsonLines(sys.stdout.buffer, self._ask_to_stop)
             stack.callback(self._lines.close)
             self._lines.start()
 
@@ -146,7 +151,7 @@ class Daemon:
         )
         mailboxes = [output.mailbox for output in (self._feed, self._lines) if output is not None]
         pick = tuple(self.settings.source.pick)
-        self._engine = Engine(source, info, pipeline, pick, FanOut(composer, mailboxes))
+        self._engine = Engine(source, info, pipeline, pick, FanOut(composer, mailboxes), self._wake.set)
         stack.callback(self._engine.stop)
         # What exists now stays: the collector need not look at it again while sound runs.
         gc.collect()
@@ -169,14 +174,20 @@ class Daemon:
     def _serve(self, engine: Engine, screen: subprocess.Popen[bytes] | None) -> None:
         next_heartbeat = time.monotonic()
         while not self._stop.is_set() and not engine.finished:
-            if time.monotonic() >= next_heartbeat:
+            now = time.monotonic()
+            if now >= next_heartbeat:
                 next_heartbeat += HEARTBEAT_S
                 self._beat()
             if screen is not None and screen.poll() is not None:
-                if screen.returncode != EX_OK:
-                    log.error("the terminal UI ended with exit code %d, and the daemon with it", screen.returncode)
-                return
-            self._stop.wait(WATCH_S)
+                if screen.returncode in {EX_OK, EX_INTERRUPT}:
+                    self._exit_code = screen.returncode
+                    return
+                self.presentation.screen_lost()
+                log.error(
+                    "the terminal UI ended with exit code %d; the daemon goes on, Ctrl-C ends it", screen.returncode
+                )
+                screen = None
+            self._wake.wait(max(0.0, next_heartbeat - now) if screen is None else WATCH_S)
         self._beat()
 
     def _beat(self) -> None:
@@ -226,6 +237,10 @@ class Daemon:
         engine.reset()
         return {"source": name}
 
+    def _ask_to_stop(self) -> None:
+        self._stop.set()
+        self._wake.set()
+
     # Signals.
 
     @contextlib.contextmanager
@@ -234,7 +249,7 @@ class Daemon:
             if self._stop.is_set():  # asked twice: someone is in a hurry
                 raise KeyboardInterrupt
             self._exit_code = EX_INTERRUPT if number == signal.SIGINT else EX_OK
-            self._stop.set()
+            self._ask_to_stop()
 
         names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
         before = {name: signal.signal(getattr(signal, name), stop) for name in names}

@@ -14,6 +14,8 @@ from rtgenre.errors import ConfigError, RtgenreError
 from rtgenre.records import State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rtgenre.audio.condition import ConditionerState
     from rtgenre.audio.source import Source
     from rtgenre.pipeline import Pipeline, PipelineState
@@ -73,8 +75,8 @@ def open_conditioner(info: SourceInfo, sample_rate: int, pick: tuple[int, ...]) 
     """
     if any(channel > info.channels for channel in pick):
         raise ConfigError(
-            f"source.pick = {list(pick)}, but {info.description} has {info.channels} channels open",
-            "choose from those, or open more with source.channels",
+            f"source.pick = {list(pick)}, but {info.description!r} is open with {info.channels} channel(s)",
+            "choose from those, counted from 1, or open more with source.channels",
         )
     return Conditioner(info.sample_rate, info.channels, sample_rate, tuple(channel - 1 for channel in pick))
 
@@ -88,6 +90,7 @@ class Engine:
         pipeline: warm.
         pick: channels to average, from 1; empty for all.
         listener: told of each hop.
+        on_end: called once, in the engine's thread, when nothing more will be told.
 
     Raises:
         ConfigError: a picked channel is not there.
@@ -98,7 +101,13 @@ class Engine:
     """
 
     def __init__(
-        self, source: Source, info: SourceInfo, pipeline: Pipeline, pick: tuple[int, ...], listener: Listener
+        self,
+        source: Source,
+        info: SourceInfo,
+        pipeline: Pipeline,
+        pick: tuple[int, ...],
+        listener: Listener,
+        on_end: Callable[[], object] = lambda: None,
     ) -> None:
         self.source = source
         self.info = info
@@ -107,6 +116,7 @@ class Engine:
         self.error: RtgenreError | None = None
         self._conditioner = open_conditioner(info, pipeline.frontend.spec.sample_rate, pick)
         self._listener = listener
+        self._on_end = on_end
         self._last: tuple[Posterior, int] | None = None
         self._stop = threading.Event()
         self._reset = threading.Event()
@@ -146,6 +156,7 @@ class Engine:
             self.error = RtgenreError(f"the engine stopped: {error}", "this is a defect; please report the log above")
         finally:
             self._finished.set()
+            self._on_end()
 
     def _listen(self) -> None:
         heard = self._conditioner.init_state()
@@ -162,6 +173,7 @@ class Engine:
                 else:
                     t_block_ns = time.monotonic_ns()
                     heard, state = self._hear(block, heard, state)
+                    self._rest(heard, state)
                 self.stats.resets = state.resets
         except (EndOfSource, RtgenreError):
             tail, heard = self._conditioner.flush(heard)
@@ -195,6 +207,12 @@ class Engine:
             self.stats.late_hops += t_ready_ns - t_audio_ns > DEADLINE_S * 1e9
             self._listener.on_hop(posterior, t_audio_ns, t_start_ns, t_ready_ns)
             t_start_ns = time.monotonic_ns()
+
+    def _rest(self, heard: ConditionerState, state: PipelineState) -> None:
+        """Sleep until the next hop's last sample is captured: it cannot come earlier, and waking costs most."""
+        if self.info.live:
+            t_needed_ns = self._conditioner.capture_time_ns(self.pipeline.next_hop_end(state) - 1, heard)
+            self._stop.wait(min(READ_TIMEOUT_S, max(0.0, (t_needed_ns - time.monotonic_ns()) / 1e9)))
 
     def _look_for_stale(self, t_block_ns: int) -> None:
         silent_s = (time.monotonic_ns() - t_block_ns) / 1e9

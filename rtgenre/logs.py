@@ -38,35 +38,44 @@ class JsonFormat(logging.Formatter):
         return msgspec.json.encode(entry).decode()
 
 
-class Kept(logging.Handler):
-    """Keeps the last lines instead of writing over the terminal UI."""
+class Patient(logging.Handler):
+    """Writes to stderr, or keeps the last lines while the terminal UI holds the screen.
 
-    def __init__(self) -> None:
+    Args:
+        keep: begin by keeping.
+    """
+
+    def __init__(self, *, keep: bool) -> None:
         super().__init__()
         self.lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
 
+        self._keeps = keep
+
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one record; any thread."""
+        """Keep one record, or write it once the screen is free; any thread."""
         self.lines.append(self.format(record))
+        if not self._keeps:
+            self.show()
 
     def show(self) -> None:
-        """Write what was kept, once the screen is free."""
+        """The screen is free: write what was kept, and everything from now on."""
+        self._keeps = False
         while self.lines:
             print(self.lines.popleft(), file=sys.stderr)
 
 
-def set_up(level: str, as_json: bool, *, keep: bool) -> Kept | None:
+def set_up(level: str, as_json: bool, *, keep: bool) -> Patient:
     """Direct the logs of this process.
 
     Args:
         level: the least that is shown.
         as_json: JSON lines rather than text.
-        keep: hold them back; the caller calls ``show`` on what is returned.
+        keep: hold them back until ``show`` is called on what is returned.
     """
-    handler: logging.Handler = Kept() if keep else logging.StreamHandler(sys.stderr)
+    handler = Patient(keep=keep)
     handler.setFormatter(JsonFormat() if as_json else TextFormat())
     root = logging.getLogger("rtgenre")
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     root.propagate = False
-    return handler if isinstance(handler, Kept) else None
+    return handler

@@ -112,6 +112,10 @@ class Pipeline:
                 return
             yield self._classify(state, t_start_ns, time.perf_counter_ns())
 
+    def next_hop_end(self, state: PipelineState) -> int:
+        """Index one past the last sample that the next hop needs, at the frontend's rate."""
+        return state.frontend.position + self.frontend.spec.n_fft
+
     def step(self, block: FloatArray, state: PipelineState) -> tuple[list[Posterior], PipelineState]:
         """As ``hops``, at once."""
         return list(self.hops(block, state)), state

@@ -31,7 +31,7 @@ def test_precedence_is_command_line_then_environment_then_file(tmp_path: Path) -
     environ = {"RTGENRE_POSTERIOR__MARGIN": "0.2", "RTGENRE_POSTERIOR__DWELL_S": "5", "RTGENRE_CONFIG": str(path)}
     loaded = config.load(None, {"posterior.margin": 0.3, "posterior.smoothing_s": None}, environ)
     policy = loaded.settings.posterior
-    assert (policy.margin, policy.dwell_s, policy.warmup_s, policy.smoothing_s) == (0.3, 5.0, 4.0, 6.0)
+    assert (policy.margin, policy.dwell_s, policy.warmup_s, policy.smoothing_s) == (0.3, 5.0, 4.0, 10.0)
     keys = ("margin", "dwell_s", "warmup_s", "smoothing_s")
     origins = [loaded.origins[f"posterior.{key}"] for key in keys]
     assert origins == ["command line", "$RTGENRE_POSTERIOR__DWELL_S", str(path), "default"]
@@ -55,7 +55,13 @@ def test_environment_values_are_toml_where_the_setting_is_not_text() -> None:
     [
         ("[posterior]\nmargn = 0.1\n", ["margn", "posterior", "did you mean margin"]),
         ("[posteriour]\nmargin = 0.1\n", ["posteriour", "did you mean posterior"]),
-        ("posterior = 3\n", ["must be a section"]),
+        ("use = 'demo'\n", ["'use'", "[source]"]),
+        ("[source]\nuse = 'bogus'\n", ["source.use", "bogus", "device:NAME"]),
+        ("[source]\nuse = 'file:'\n", ["source.use", "file:PATH"]),
+        ("[source]\nname = 'A b'\n", ["source.name", "use a-z"]),
+        ("[source]\npick = [0]\n", ["source.pick", "counted from 1"]),
+        ("[model]\npath = ''\n", ["model.path", "folder"]),
+        ("posterior = 3\n", ["outside of any section"]),
         ("[posterior]\nmargin = 1.5\n", ["posterior.margin", "1.5", "<= 1.0", "default is 0.08"]),
         ("[posterior]\nmargin = 'much'\n", ["posterior.margin", "much", "float"]),
         ("[posterior]\nsmoothing_s = 0\n", ["posterior.smoothing_s", "> 0"]),
@@ -86,6 +92,11 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
 def test_an_unknown_variable_of_ours_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"RTGENRE_FEED__PUBLSH.*\n.*did you mean publish"):
         config.load(environ={"RTGENRE_FEED__PUBLSH": "x"})
+
+
+def test_a_variable_with_one_underscore_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"RTGENRE_SOURCE_USE.*\n.*two underscores"):
+        config.load(environ={"RTGENRE_SOURCE_USE": "demo"})
 
 
 @given(st.dictionaries(st.text(max_size=8), st.dictionaries(st.text(max_size=8), st.integers() | st.text(max_size=5))))

@@ -30,6 +30,8 @@ _FIRST_BLOCK_S = (5.0, 60.0)  # patience with a device that opens but stays mute
 _BACK_OFF_S = (0.1, 1.0)
 _ZEROS_MAX_S = 300.0
 _LOOK_S = 0.05
+_JOIN_SAMPLES = 4096
+_BURST_S = 0.0005  # callbacks of a burst come 0.1 ms apart: wait for the others, and wake once
 
 
 class DeviceSource:
@@ -83,6 +85,7 @@ class DeviceSource:
         self._seen_dropped = 0
         self._is_closed = False
         self._t_last_ns = 0
+        self._waiting: Block | None = None
 
     def start(self) -> None:
         """Spawn the capture child.
@@ -133,7 +136,7 @@ class DeviceSource:
             self.wait_ready()
         deadline_ns = time.monotonic_ns() + round(timeout_s * _S)
         while True:
-            block = self._take()
+            block = self._take_all()
             if block is not None:
                 return block
             self._supervise()
@@ -144,6 +147,7 @@ class DeviceSource:
                 time.sleep(min(left_s, _LOOK_S))
             else:
                 self._child.wait(min(left_s, _LOOK_S))
+                time.sleep(_BURST_S)
 
     def close(self) -> None:
         """Kill the child; see ``Source.close``."""
@@ -161,6 +165,24 @@ class DeviceSource:
         """Take note of the format at the first opening; later children must keep it."""
         self._sample_rate, self._channels = child.ring.sample_rate, child.ring.channels
         self._info = SourceInfo(self.name, child.ring.text, self._sample_rate, self._channels, live=True)
+
+    def _take_all(self) -> Block | None:
+        """Everything that has come, as one block: callbacks come in bursts, and each block costs the same."""
+        block, self._waiting = self._waiting or self._take(), None
+        if block is None:
+            return None
+        parts = [block]
+        n_samples = len(block.samples)
+        while n_samples < _JOIN_SAMPLES and (more := self._take()) is not None:
+            if more.gap_samples:
+                self._waiting = more  # a gap lies before a block, never inside one
+                break
+            parts.append(more)
+            n_samples += len(more.samples)
+        if len(parts) == 1:
+            return block
+        samples = np.concatenate([part.samples for part in parts])
+        return Block(samples, parts[-1].t_last_ns, block.gap_samples, sum(part.xruns for part in parts))
 
     def _take(self) -> Block | None:
         child = self._child

@@ -52,8 +52,11 @@ def check_address(address: str, setting: str) -> None:
     if transport == "ipc":
         return
     host, separator, port = rest.rpartition(":")
-    if not separator or not (port == "*" or (port.isdecimal() and int(port) <= 65535)):
-        raise ConfigError(f"{setting} = {address!r} has no valid port", "write tcp://127.0.0.1:PORT, PORT 1 to 65535")
+    if not separator or not (port == "*" or (port.isdecimal() and 0 < int(port) <= 65535)):
+        raise ConfigError(
+            f"{setting} = {address!r} has no valid port",
+            "write tcp://127.0.0.1:PORT, PORT 1 to 65535, or * for any that is free",
+        )
     host = host.strip("[]")
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -62,7 +65,7 @@ def check_address(address: str, setting: str) -> None:
     if not loopback:
         raise ConfigError(
             f"{setting} = {address!r} would be open to other machines, without keys",
-            "bind to 127.0.0.1 and reach it through an SSH tunnel: ssh -L 5560:127.0.0.1:5560 HOST",
+            f"bind to 127.0.0.1 and reach it through an SSH tunnel: ssh -L {port}:127.0.0.1:{port} HOST",
         )
 
 
