@@ -46,7 +46,9 @@ FormatOption = Annotated[
     str | None, typer.Option("--format", metavar="FORMAT", help="Of stdin: s16le, s24le, s32le or f32le.")
 ]
 ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="Name of a shipped model, or a folder.")]
-DeviceOption = Annotated[str | None, typer.Option("--device", help="Compute on: auto, cpu, torch or cuda.")]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", metavar="KIND", help="Compute on: auto, cpu, torch or cuda.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe.")]
 
 
@@ -143,8 +145,8 @@ def run(
     from rtgenre.daemon import Daemon, Presentation
     from rtgenre.outputs.tui.restore import terminal_as_it_is
 
-    screen = sys.stdout.isatty() and not (no_ui or quiet or no_feed)
     settings = loaded.settings
+    screen = sys.stdout.isatty() and settings.feed.enabled and not (no_ui or quiet)
     kept = logs.set_up(settings.log.level, settings.log.format == "json", keep=screen)
     restore_terminal = terminal_as_it_is() if screen else lambda: None
 
@@ -180,7 +182,8 @@ def tag(
     files: Annotated[list[Path], typer.Argument(help="Sound files.", metavar="FILE…")],
     json: JsonOption = False,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="PNG", help="Draw the posterior over time (.png, .svg or .pdf).")
+        Path | None,
+        typer.Option("--plot", metavar="PICTURE", help="Draw the posterior over time (.png, .svg or .pdf)."),
     ] = None,
     config: ConfigOption = None,
     model: ModelOption = None,
@@ -211,7 +214,7 @@ def monitor(
     channels: ChannelsOption = None,
     pcm: FormatOption = None,
     json: JsonOption = False,
-    seconds: Annotated[float | None, typer.Option("--seconds", help="Stop after this long.")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=0.1, help="Stop after this long.")] = None,
 ) -> int:
     """Show the level of a source, channel by channel, without any model: is this the right input?"""
     overrides = {
@@ -238,7 +241,7 @@ def doctor(config: ConfigOption = None, json: JsonOption = False) -> int:
 @app.command()
 @leaves
 def bench(
-    seconds: Annotated[float, typer.Option("--seconds", help="Length of the end-to-end run.")] = 20.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Length of the end-to-end run.")] = 20.0,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Append the JSON lines here.")] = None,
     json: JsonOption = False,
     config: ConfigOption = None,
@@ -304,9 +307,9 @@ def config_show(
 @leaves
 def config_check(config: ConfigOption = None) -> int:
     """Check the settings file and the environment; exit code 78 if something is wrong."""
-    loaded = _load(config, {})
-    print(f"{loaded.path or 'no settings file: defaults'}: ok")
-    return EX_OK
+    from rtgenre.commands import settings as command
+
+    return command.check(_load(config, {}))
 
 
 @config_app.command("path")

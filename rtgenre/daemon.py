@@ -77,6 +77,7 @@ class Daemon:
         self._model = wire.ModelId("", "")
         self._model_device = ""
         self._heartbeats = 0
+        self._told = ("", 0, 0)
 
     def run(self) -> int:
         """Start, serve, and put everything back.
@@ -176,7 +177,9 @@ class Daemon:
         while not self._stop.is_set() and not engine.finished:
             now = time.monotonic()
             if now >= next_heartbeat:
-                next_heartbeat += HEARTBEAT_S
+                next_heartbeat = (
+                    max(next_heartbeat, now - HEARTBEAT_S) + HEARTBEAT_S
+                )  # none to make up for after a stop
                 self._beat()
             if screen is not None and screen.poll() is not None:
                 if screen.returncode in {EX_OK, EX_INTERRUPT}:
@@ -191,11 +194,28 @@ class Daemon:
         self._beat()
 
     def _beat(self) -> None:
+        self._tell_losses()
         envelope = wire.Envelope(wire.HEARTBEAT_TOPIC, self._heartbeat(), time.monotonic_ns())
         self._heartbeats += 1
         for output in (self._feed, self._lines):
             if output is not None:
                 output.mailbox.put(envelope)
+
+    def _tell_losses(self) -> None:
+        """Log what the counters and the source's notice say, when they change: nothing is lost silently."""
+        engine = self._engine
+        if engine is None:
+            return
+        stats = engine.source.stats
+        told, now = self._told, (stats.notice, stats.gap_samples, engine.stats.non_finite_samples)
+        self._told = now
+        if now[0] != told[0]:
+            log.log(logging.WARNING if engine.info.name != "demo" else logging.DEBUG, "%s", now[0])
+        if now[1] > told[1]:
+            lost_s = (now[1] - told[1]) / engine.info.sample_rate
+            log.warning("%s: %.2f s of sound lost", engine.info.name, lost_s)
+        if now[2] and not told[2]:
+            log.warning("%s: samples that are no numbers: is the format right? They count as silence", engine.info.name)
 
     def _heartbeat(self) -> wire.Heartbeat:
         engine = self._engine
@@ -232,8 +252,10 @@ class Daemon:
 
     def _reset(self, name: str) -> dict[str, object]:
         engine = self._engine
-        if engine is None or name != engine.info.name:
-            raise ValueError(f"reset needs a source; there is: {engine.info.name if engine else 'none yet'}")
+        if engine is None:
+            raise ValueError("there is no source yet")
+        if name != engine.info.name:
+            raise ValueError(f"there is no source {name!r}; there is: {engine.info.name}")
         engine.reset()
         return {"source": name}
 
@@ -251,7 +273,9 @@ class Daemon:
             self._exit_code = EX_INTERRUPT if number == signal.SIGINT else EX_OK
             self._ask_to_stop()
 
-        names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        wanted = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        # What the caller had us ignore stays ignored: nohup, and a shell's background jobs.
+        names = [name for name in wanted if signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN]
         before = {name: signal.signal(getattr(signal, name), stop) for name in names}
         try:
             yield

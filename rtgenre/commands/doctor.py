@@ -18,7 +18,7 @@ import msgspec
 from rich.console import Console
 
 from rtgenre import __version__, app, config, resources
-from rtgenre.errors import EX_OK, ConfigError, RtgenreError
+from rtgenre.errors import EX_CONFIG, EX_OK, EX_UNAVAILABLE, ConfigError, RtgenreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +118,8 @@ def _sound(settings: config.Settings) -> Finding:
     except RtgenreError as error:
         verdict = Verdict.FAILURE if kind == "device" else Verdict.WARNING
         demo = "" if kind == "device" else "; `rtgenre run` will play its demo"
-        return Finding("sound input", verdict, error.message + demo, error.remedy, error.exit_code)
+        code = error.exit_code if verdict is Verdict.FAILURE else EX_OK
+        return Finding("sound input", verdict, error.message + demo, error.remedy, code)
     return Finding("sound input", Verdict.OK, f"{len(found)} devices; settings choose {settings.source.use}")
 
 
@@ -127,7 +128,9 @@ def _ring(_settings: config.Settings) -> Finding:
         ring = shared_memory.SharedMemory(create=True, size=RING_BYTES)
     except OSError as error:
         detail = f"{RING_BYTES >> 20} MiB are refused: {error}"
-        return Finding("shared memory", Verdict.FAILURE, detail, "in a container: give it --shm-size=64m", 69)
+        return Finding(
+            "shared memory", Verdict.FAILURE, detail, "in a container: give it --shm-size=64m", EX_UNAVAILABLE
+        )
     ring.close()
     ring.unlink()
     return Finding("shared memory", Verdict.OK, "available")
@@ -152,7 +155,7 @@ def _gpu(settings: config.Settings) -> Finding:
     verdict = Verdict.FAILURE if settings.model.device == "cuda" else Verdict.OK
     remedy = 'set model.device = "auto"' if verdict is Verdict.FAILURE else ""
     return Finding(
-        "GPU", verdict, "none: the model runs on one CPU core, which is plenty", remedy, 78 if remedy else EX_OK
+        "GPU", verdict, "none: the model runs on one CPU core, which is plenty", remedy, EX_CONFIG if remedy else EX_OK
     )
 
 
@@ -191,16 +194,18 @@ def _ports(settings: config.Settings) -> Finding:
     return Finding("ports", Verdict.OK, f"{settings.feed.publish} and {settings.feed.control} are free")
 
 
-def _schema(_settings: config.Settings) -> Finding:
+def _installation(_settings: config.Settings) -> Finding:
     found = resources.find("feed.schema.json") or resources.find("docs/feed.schema.json")
     if found is None:
-        return Finding("installation", Verdict.FAILURE, "feed.schema.json is missing", "install rtgenre again", 78)
+        return Finding(
+            "installation", Verdict.FAILURE, "feed.schema.json is missing", "install rtgenre again", EX_CONFIG
+        )
     return Finding("installation", Verdict.OK, f"complete, in {Path(sys.prefix)}")
 
 
 CHECKS: dict[str, Callable[[config.Settings], Finding]] = {
     "program": _program,
-    "installation": _schema,
+    "installation": _installation,
     "sound input": _sound,
     "shared memory": _ring,
     "model": _model,

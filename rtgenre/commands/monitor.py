@@ -6,7 +6,7 @@ import contextlib
 import math
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -46,7 +46,7 @@ class Meter:
     peak: np.ndarray[tuple[int], np.dtype[np.float64]]
     n_samples: int = 0
     clipped: int = 0
-    zeros: bool = field(default=True)
+    zeros: bool = True
 
     def hear(self, block: Block) -> None:
         """Take a block in."""
@@ -61,7 +61,9 @@ class Meter:
     def read(self) -> list[tuple[float, float]]:
         """RMS and peak in dBFS of each channel, and begin anew."""
         mean_square = self.square_sum / max(1, self.n_samples)
-        levels = [(_db(2 * ms) / 2, _db(p)) for ms, p in zip(mean_square, self.peak, strict=True)]
+        # A full-scale sine has a mean square of 1/2 and a level of 0 dBFS (AES17).
+        rms = np.sqrt(2.0 * mean_square)
+        levels = [(_db(r), _db(p)) for r, p in zip(rms, self.peak, strict=True)]
         self.square_sum[:] = 0.0
         self.peak = np.zeros_like(self.peak)
         self.n_samples = 0
@@ -156,6 +158,6 @@ def _cells(dbfs: float) -> int:
     return round(BAR_CELLS * min(1.0, max(0.0, 1.0 - dbfs / FLOOR_DBFS)))
 
 
-def _db(amplitude_or_square: float) -> float:
-    """20·log10, floored; halve it for a square."""
-    return max(2 * FLOOR_DBFS, 20 * math.log10(max(amplitude_or_square, 1e-12)))
+def _db(amplitude: float) -> float:
+    """20·log10, not below the meter's floor."""
+    return max(FLOOR_DBFS, 20 * math.log10(max(amplitude, 1e-12)))

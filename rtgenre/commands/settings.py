@@ -1,4 +1,4 @@
-"""``rtgenre config show``: the settings in force as TOML."""
+"""``rtgenre config``: the settings in force, and whether they can work."""
 
 from __future__ import annotations
 
@@ -6,11 +6,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from rtgenre import app
 from rtgenre.config import flatten
 from rtgenre.errors import EX_OK
+from rtgenre.outputs.zmq_feed import check_address
 
 if TYPE_CHECKING:
     from rtgenre.config import Loaded
+
+
+def check(loaded: Loaded) -> int:
+    """Look beyond types and ranges: does the model exist, may the addresses be bound?
+
+    Raises:
+        RtgenreError: something cannot work.
+    """
+    check_address(loaded.settings.feed.publish, "feed.publish")
+    check_address(loaded.settings.feed.control, "feed.control")
+    app.load_checkpoint(loaded.settings.model)
+    print(f"{loaded.path or 'no settings file: defaults'}: ok")
+    return EX_OK
 
 
 def show(loaded: Loaded, *, with_origin: bool) -> int:

@@ -75,11 +75,13 @@ def _tag(
     except SourceError as error:
         broken = error  # what there was is still worth its summary
     rate = checkpoint.spec.sample_rate
-    if not as_json and hops:
-        _print_summary(path, tagger, summarise(hops, checkpoint.labels, rate, t_start), checkpoint.labels)
-    if plot is not None and hops:
-        _draw(path, hops, checkpoint, plot, summarise(hops, checkpoint.labels, rate, t_start))
-    if not hops and broken is None:
+    if hops:
+        summary = summarise(hops, checkpoint.labels, rate, t_start)
+        if not as_json:
+            _print_summary(path, tagger, summary, checkpoint.labels)
+        if plot is not None:
+            _draw(path, hops, checkpoint, plot, summary)
+    elif broken is None:
         needed = checkpoint.spec.n_fft / rate
         raise SourceError(f"{path} is too short: one answer needs {needed:.3f} s of sound", "give a longer file")
     if broken is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import socket as stdlib_socket
 import struct
 import threading
 from typing import TYPE_CHECKING
@@ -234,15 +235,33 @@ def _socket(context: zmq.Context[zmq.Socket[bytes]], kind: int) -> zmq.Socket[by
 def _bind(socket: zmq.Socket[bytes], address: str, setting: str, flag: str) -> str:
     # Only where asked for: with IPv6 on, 127.0.0.1 is reported back as a mapped address.
     socket.ipv6 = "[" in address
+    _refuse_taken_path(address, setting, flag)
     try:
         socket.bind(address)
     except zmq.ZMQError as error:
         if error.errno == zmq.EADDRINUSE:
-            raise OutputError(
-                f"{setting}: {address} is in use by another program",
-                f"another rtgenre may be running (`rtgenre watch` shows it); or choose another port: {flag} ADDRESS",
-            ) from None
+            raise _in_use(address, setting, flag) from None
         raise OutputError(
             f"{setting}: cannot bind {address}: {error.strerror}", f"choose another: {flag} ADDRESS"
         ) from None
     return socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+
+def _refuse_taken_path(address: str, setting: str, flag: str) -> None:
+    """ZeroMQ takes a socket file over from whoever listens there; ask first whether anybody does."""
+    if not address.startswith("ipc://") or not hasattr(stdlib_socket, "AF_UNIX"):
+        return
+    with stdlib_socket.socket(stdlib_socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(address.removeprefix("ipc://"))
+        except OSError:
+            return  # nobody there: no file, or one that was left behind
+    raise _in_use(address, setting, flag)
+
+
+def _in_use(address: str, setting: str, flag: str) -> OutputError:
+    return OutputError(
+        f"{setting}: {address} is in use by another program",
+        f"another rtgenre may be running (`rtgenre watch` shows it); or choose another address: {flag} ADDRESS",
+    )

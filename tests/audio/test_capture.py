@@ -115,7 +115,7 @@ def test_capture_time_advances_with_the_samples_and_never_lies_ahead(pulse):  # 
     settled = blocks[75:]
     steps = np.diff([b.t_last_ns for b in settled]) / 1e9
     assert steps.sum() == pytest.approx(sum(len(b.samples) for b in settled[1:]) / 48000, rel=0.01)
-    assert {len(b.samples) for b in blocks} == {512}
+    assert {len(b.samples) % 512 for b in blocks} == {0}  # whole callbacks, joined where they came together
 
 
 @needs("pulseaudio")
@@ -123,7 +123,7 @@ def test_channels_are_what_was_asked_for(pulse):  # noqa: ARG001 - it must run
     with closing(DeviceSource("mic", "ALSA: pulse", sample_rate=44100, channels=1)) as source:
         source.start()
         assert source.wait_ready(10.0).channels == 1
-        assert source.read(5.0).samples.shape == (512, 1)
+        assert source.read(5.0).samples.shape[1] == 1
 
 
 @needs("pulseaudio")

@@ -218,7 +218,6 @@ def test_what_was_put_before_the_close_is_sent() -> None:
         assert feed._last[b"rtgenre.v1.mic.posterior."][1] == struct.pack("<Q", 50)
 
 
-@pytest.mark.parametrize("feed", ["tcp"], indirect=True)  # ZeroMQ takes an ipc path over silently
 def test_a_port_in_use_is_one_clear_error(feed: ZmqFeed) -> None:
     second = ZmqFeed(feed.publish_address, ANY, {})
     with pytest.raises(OutputError, match="in use") as caught:
