@@ -47,6 +47,11 @@ class Bell:
             time.sleep(min(timeout_s, _SLEEP_S))
             return
         if self._poll.poll(max(1, round(timeout_s * 1000))):
+            self.clear()
+
+    def clear(self) -> None:
+        """Forget that it has rung. Look into the ring afterwards, before waiting: then nothing is missed."""
+        if self._read_fd >= 0:
             with contextlib.suppress(BlockingIOError):
                 if not os.read(self._read_fd, 4096):
                     self._close_read_end()  # the child is gone: further waits are short sleeps

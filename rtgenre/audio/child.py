@@ -83,6 +83,7 @@ class CaptureChild:
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until a block may be there; may return early."""
+        self._bell.clear()  # it has rung for blocks that were read meanwhile
         if not self.ring.has_block:
             self._bell.wait(timeout_s)
 

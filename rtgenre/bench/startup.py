@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-RUN = [sys.executable, "-m", "rtgenre", "run", "--source", "demo", "--no-feed"]
+import numpy as np
+import soundfile
+
+_DAEMON = [sys.executable, "-m", "rtgenre", "run", "--no-feed"]
+_RATE = 44_100
 
 
 def first_posterior_s() -> float:
     """Seconds from the start of the process to its first posterior on stdout (warm: run it twice)."""
     start = time.perf_counter()
-    with subprocess.Popen(RUN, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL) as daemon:
+    command = [*_DAEMON, "--source", "demo"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+    ) as daemon:
         assert daemon.stdout is not None  # noqa: S101 - opened as a pipe above
         try:
             for line in daemon.stdout:
@@ -28,12 +36,22 @@ def first_posterior_s() -> float:
 def steady_use(seconds: float) -> dict[str, float] | None:
     """CPU and memory of a daemon in real time, start-up left out; None where the system does not tell (not Linux).
 
+    It plays a file of noise at the pace of the clock, 44.1 kHz stereo, and prints JSON lines.
+
     Returns:
         ``cpu_percent`` of one core and ``resident_mb``.
     """
     if not Path("/proc/self/stat").exists():
         return None
-    with subprocess.Popen(RUN, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL) as daemon:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(
+            _play(Path(folder) / "noise.wav", seconds + 10.0),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+        ) as daemon,
+    ):
         assert daemon.stdout is not None  # noqa: S101 - opened as a pipe above
         try:
             # Somebody must read, or the pipe fills: the daemon itself paces this loop.
@@ -50,6 +68,12 @@ def steady_use(seconds: float) -> dict[str, float] | None:
         finally:
             daemon.kill()
     return None
+
+
+def _play(path: Path, seconds: float) -> list[str]:
+    noise = np.random.default_rng(0).normal(0.0, 0.1, (round(seconds * _RATE), 2)).clip(-1.0, 1.0)
+    soundfile.write(path, noise, _RATE)
+    return [*_DAEMON, "--source", f"file:{path}"]
 
 
 def _cpu_s(pid: int) -> float:
