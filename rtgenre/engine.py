@@ -48,7 +48,7 @@ class EngineStats:
     Attributes:
         state: what is heard.
         hops: hops classified.
-        late_hops: hops answered more than ``DEADLINE_S`` after their last sample was captured.
+        late_hops: hops answered more than ``DEADLINE_S`` after their last sample was captured, once it kept up.
         resets: times that model and smoothing began afresh.
         clipped_samples: at or above full scale.
         non_finite_samples: NaN or infinite, replaced by zero.
@@ -117,6 +117,7 @@ class Engine:
         self._conditioner = open_conditioner(info, pipeline.frontend.spec.sample_rate, pick)
         self._listener = listener
         self._on_end = on_end
+        self._keeps_up = False
         self._last: tuple[Posterior, int] | None = None
         self._stop = threading.Event()
         self._reset = threading.Event()
@@ -204,7 +205,10 @@ class Engine:
             self._last = (posterior, t_audio_ns)
             self.stats.state = posterior.decision.state
             self.stats.hops += 1
-            self.stats.late_hops += t_ready_ns - t_audio_ns > DEADLINE_S * 1e9
+            late = t_ready_ns - t_audio_ns > DEADLINE_S * 1e9
+            # What was captured while the program was still loading is late, but not too late for anything.
+            self._keeps_up = self._keeps_up or not late
+            self.stats.late_hops += late and self._keeps_up
             self._listener.on_hop(posterior, t_audio_ns, t_start_ns, t_ready_ns)
             t_start_ns = time.monotonic_ns()
 
