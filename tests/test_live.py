@@ -100,6 +100,17 @@ def test_music_through_pulseaudio_is_tagged_as_the_file_is(pulse: PulseServer, t
 @needs("jackd", "jack_lsp")
 def test_music_through_jack_is_tagged_as_the_file_is(jack: JackServer, tmp_path: Path) -> None:
     path = clip("hiphop.00002.flac", tmp_path)
+    for _ in range(3):
+        xruns_before = jack_xruns(jack)
+        live, missed = hear_through_jack(jack, path)
+        # Without real-time priority a busy machine may keep JACK's own clients waiting: then the music that came
+        # was not the music of the file, and the server's log says so.
+        if jack_xruns(jack) == xruns_before:
+            break
+    assert_same_decisions(live, path, missed)
+
+
+def hear_through_jack(jack: JackServer, path: Path) -> tuple[list[wire.PosteriorMessage], int]:
     with jack.client(sys.executable, str(JACK_PLAYER), str(path), "deck") as player:
         assert player.stdout is not None
         assert player.stdin is not None
@@ -109,9 +120,13 @@ def test_music_through_jack_is_tagged_as_the_file_is(jack: JackServer, tmp_path:
                 live = listen(feed, lambda: player.stdin.write(b"play\n"))
                 process.terminate()
                 process.wait(20)
+                return live, feed.missed
         finally:
             player.kill()
-    assert_same_decisions(live, path, feed.missed)
+
+
+def jack_xruns(jack: JackServer) -> int:
+    return jack.log.read_text(errors="replace").lower().count("xrun")
 
 
 @needs("pulseaudio", "paplay")
