@@ -21,19 +21,20 @@ if TYPE_CHECKING:
     from rtgenre.pipeline import Pipeline
 
 NOTE_AFTER_S = 1.0
+READY_TIMEOUT_S = 10.0  # a cold sound server may take seconds to open a device
 
 
 def make_source(settings: SourceSettings) -> Source:
     """A source as the settings say, not yet started.
 
     Args:
-        settings: ``use`` other than ``auto``, which ``daemon`` resolves by trying.
+        settings: ``auto`` means the default input device; ``daemon`` falls back to the demo where there is none.
 
     Raises:
         UsageError: ``use`` names no kind of source, or lacks what that kind needs.
     """
     kind, rest = source_kind(settings.use)
-    if kind == "device":
+    if kind in {"device", "auto"}:
         from rtgenre.audio.capture import DeviceSource
 
         return DeviceSource(

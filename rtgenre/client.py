@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PUBLISH = "tcp://127.0.0.1:5560"
 DEFAULT_CONTROL = "tcp://127.0.0.1:5561"
-STALE_AFTER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)

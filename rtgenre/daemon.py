@@ -29,13 +29,12 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from rtgenre.audio.source import Source
-    from rtgenre.config import Settings
+    from rtgenre.config import Settings, SourceSettings
     from rtgenre.engine import Engine
     from rtgenre.records import SourceInfo
 
 log = logging.getLogger(__name__)
 
-READY_TIMEOUT_S = 10.0
 HEARTBEAT_S = 1.0
 WATCH_S = 0.2  # how often the main thread looks whether the UI is still there
 
@@ -91,7 +90,7 @@ class Daemon:
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._signals())
             # The source comes first: its child process starts while numba loads here.
-            source = self._start_source(stack)
+            source = self._start_source(self.settings.source, stack)
             self._open_outputs(stack)
             engine = self._open_engine(source, stack)
             engine.start()
@@ -105,11 +104,8 @@ class Daemon:
 
     # Starting.
 
-    def _start_source(self, stack: contextlib.ExitStack, use: str = "") -> Source:
-        settings = self.settings.source
-        if not use:
-            use = "device" if settings.use == "auto" else settings.use
-        source = app.make_source(msgspec.structs.replace(settings, use=use))
+    def _start_source(self, settings: SourceSettings, stack: contextlib.ExitStack) -> Source:
+        source = app.make_source(settings)
         stack.callback(source.close)
         source.start()
         return source
@@ -117,14 +113,14 @@ class Daemon:
     def _ready_source(self, source: Source, stack: contextlib.ExitStack) -> tuple[Source, SourceInfo]:
         """Wait for the source; with ``auto`` the demo stands in for a device that is not there."""
         try:
-            return source, source.wait_ready(READY_TIMEOUT_S)
+            return source, source.wait_ready(app.READY_TIMEOUT_S)
         except DeviceError as error:
             if self.settings.source.use != "auto":
                 raise
             source.close()
             log.warning("no input device (%s): playing the built-in demo, a synthesised medley", error.message)
-        source = self._start_source(stack, "demo")
-        return source, source.wait_ready(READY_TIMEOUT_S)
+        source = self._start_source(msgspec.structs.replace(self.settings.source, use="demo"), stack)
+        return source, source.wait_ready(app.READY_TIMEOUT_S)
 
     def _open_outputs(self, stack: contextlib.ExitStack) -> None:
         feed = self.settings.feed
@@ -177,9 +173,7 @@ class Daemon:
         while not self._stop.is_set() and not engine.finished:
             now = time.monotonic()
             if now >= next_heartbeat:
-                next_heartbeat = (
-                    max(next_heartbeat, now - HEARTBEAT_S) + HEARTBEAT_S
-                )  # none to make up for after a stop
+                next_heartbeat = max(next_heartbeat + HEARTBEAT_S, now)  # none to make up for after a stop
                 self._beat()
             if screen is not None and screen.poll() is not None:
                 if screen.returncode in {EX_OK, EX_INTERRUPT}:
@@ -210,7 +204,7 @@ class Daemon:
         told, now = self._told, (stats.notice, stats.gap_samples, engine.stats.non_finite_samples)
         self._told = now
         if now[0] != told[0]:
-            log.log(logging.WARNING if engine.info.name != "demo" else logging.DEBUG, "%s", now[0])
+            log.log(logging.DEBUG if stats.notices_are_routine else logging.WARNING, "%s", now[0])
         if now[1] > told[1]:
             lost_s = (now[1] - told[1]) / engine.info.sample_rate
             log.warning("%s: %.2f s of sound lost", engine.info.name, lost_s)

@@ -64,13 +64,23 @@ class SourceInfo:
 
 @dataclass(slots=True)
 class SourceStats:
-    """Counters of a source; written by the source's own thread, read anywhere (each is one int)."""
+    """Counters of a source; written by the source's own thread, read anywhere (each is one int).
+
+    Attributes:
+        xruns: overflows that the device flagged.
+        dropped_samples: lost because our own ring was full.
+        gap_samples: all samples known to be lost, whoever lost them.
+        capture_restarts: times the capture process was replaced.
+        notice: last thing worth telling a person.
+        notices_are_routine: True where a notice says what is played, not what went wrong.
+    """
 
     xruns: int = 0
     dropped_samples: int = 0
     gap_samples: int = 0
     capture_restarts: int = 0
     notice: str = ""
+    notices_are_routine: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import soxr
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_CLIPPED = 1.0 - 1.0 / 32768.0  # full scale of 16 bits
+FULL_SCALE = 1.0 - 1.0 / 32768.0  # full scale of 16 bits
 _LOUDEST = np.float32(64.0)  # +36 dBFS: beyond it lie only wrong formats, whose sums and squares would overflow
 _FILTER_HALF = 106  # of soxr HQ, in samples of the lower rate; beyond it less than 1e-7 of the peak (measured)
 
@@ -205,7 +205,7 @@ class Conditioner:
             if not finite.all():
                 state.non_finite += len(x) - int(np.count_nonzero(finite))
                 channel = np.where(finite, channel, np.float32(0.0))
-            state.clipped += int(np.count_nonzero(np.abs(channel) >= _CLIPPED))
+            state.clipped += int(np.count_nonzero(np.abs(channel) >= FULL_SCALE))
             mono += np.clip(channel, -_LOUDEST, _LOUDEST)
         mono *= np.float32(1.0 / len(self.pick))
         return mono

@@ -128,7 +128,7 @@ class DemoSource:
         if block_samples < 1:
             raise SourceError(f"demo: blocks of {block_samples} samples", "choose 1 or more")
         self.name = name
-        self.stats = SourceStats()
+        self.stats = SourceStats(notices_are_routine=True)
         self._rate = sample_rate
         self._realtime = realtime
         self._block_samples = block_samples

@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from rtgenre import app
+from rtgenre.audio.condition import FULL_SCALE
 from rtgenre.audio.source import EndOfSource
 from rtgenre.errors import EX_INTERRUPT, EX_OK
 
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
     from rtgenre.records import Block, SourceInfo
 
 PERIOD_S = 0.1
-READY_TIMEOUT_S = 10.0
 FLOOR_DBFS = -90.0
 BAR_CELLS = 50
-CLIP_LEVEL = 1.0 - 1.0 / 32768
 
 
 @dataclass(slots=True)
@@ -54,7 +53,7 @@ class Meter:
         magnitude = np.abs(finite)
         self.square_sum += np.sum(finite.astype(np.float64) ** 2, axis=0)
         self.peak = np.maximum(self.peak, magnitude.max(axis=0, initial=0.0))
-        self.clipped += int(np.count_nonzero(magnitude >= CLIP_LEVEL))
+        self.clipped += int(np.count_nonzero(magnitude >= FULL_SCALE))
         self.n_samples += len(finite)
         self.zeros = self.zeros and not finite.any()
 
@@ -81,11 +80,10 @@ def show(settings: SourceSettings, *, as_json: bool, seconds: float | None) -> i
     Raises:
         SourceError: the source cannot be read.
     """
-    use = "device" if settings.use == "auto" else settings.use
-    source = app.make_source(msgspec.structs.replace(settings, use=use))
+    source = app.make_source(settings)
     source.start()
     try:
-        info = source.wait_ready(READY_TIMEOUT_S)
+        info = source.wait_ready(app.READY_TIMEOUT_S)
         _listen(source, info, as_json=as_json, until=math.inf if seconds is None else time.monotonic() + seconds)
     except EndOfSource:
         pass

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from rtgenre.client import STALE_AFTER_S, Subscriber
+from rtgenre.client import Subscriber
 from rtgenre.errors import EX_OK, FeedError
-
-if TYPE_CHECKING:
-    from rtgenre.outputs import wire
+from rtgenre.outputs import wire
 
 
 def watch_lines(endpoint: str, control: str | None) -> NoReturn:
@@ -22,7 +20,7 @@ def watch_lines(endpoint: str, control: str | None) -> NoReturn:
     """
     with Subscriber(endpoint, control) as feed:
         while True:
-            received = feed.receive(STALE_AFTER_S)
+            received = feed.receive(wire.STALE_AFTER_S)
             if received is None:
                 print(f"rtgenre: nothing comes from {endpoint}: no daemon there? Waiting", file=sys.stderr)
                 received = next(iter(feed))

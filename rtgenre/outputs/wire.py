@@ -30,6 +30,7 @@ SCHEMA_VERSION: Literal[1] = 1
 TOPIC_ROOT = "rtgenre.v1"
 HEARTBEAT_TOPIC = f"{TOPIC_ROOT}.heartbeat."
 LEVEL_FLOOR_DBFS = -160.0
+STALE_AFTER_S = 5.0  # without a heartbeat a reader calls the feed stale
 
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, Meta(ge=0)]

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 STAGES = ("capture", "frontend", "model", "publish", "total")
 LATENCY_WINDOW_S = 60.0
-STALE_AFTER_S = 5.0
 PEAK_HOLD_S = 1.5
 PEAK_FALL_DB_PER_S = 20.0
 LEVEL_FALL_DB_PER_S = 40.0
@@ -203,7 +202,7 @@ class FeedView:
     @property
     def stale(self) -> bool:
         """True where nothing on the screen can be trusted to be the present."""
-        return self.silent_s >= STALE_AFTER_S
+        return self.silent_s >= wire.STALE_AFTER_S
 
     def on_message(self, message: wire.Message) -> None:
         """Take in any message; decisions and states are contained in the posteriors."""
