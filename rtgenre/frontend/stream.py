@@ -220,6 +220,33 @@ class Frontend:
                 k += 1
         return frames, state
 
+    def spectra(self, x: FloatArray) -> FloatArray:
+        """Power spectra of a whole signal, framed and transformed as the stream is: for data sets of sound.
+
+        ``step_power`` makes of them, bit for bit, the frames that ``offline`` makes of the samples (``zcr`` and
+        ``rms`` aside).
+
+        Args:
+            x: (n,) float32, finite, at the spec's sample rate.
+
+        Returns:
+            (k, n_bins) float32 in the spec's scaling; k = 0 where no window is full.
+
+        Raises:
+            TypeError: the signal is not one-dimensional float32.
+        """
+        if x.ndim != 1 or x.dtype != _FLOAT32:
+            raise TypeError(f"a signal is (n,) float32, not {x.shape} {x.dtype}")
+        samples = np.require(x, requirements=["C", "A", "W"])  # the one kind of array the kernel is compiled for
+        memory = aligned(np.zeros(self._plan.memory_size, np.float32))
+        n_bins = self.spec.n_bins
+        starts = range(0, samples.size - self.spec.n_fft + 1, self.spec.hop)
+        power = np.empty((len(starts), n_bins), np.float32)
+        for k, start in enumerate(starts):
+            self._hop_power(samples, start, self._plan.fft, memory)
+            power[k] = memory[fft.POWER : fft.POWER + n_bins]
+        return power
+
     def step_power(self, power: FloatArray, state: FrontendState) -> tuple[FloatArray, FrontendState]:
         """One frame from a power spectrum, by the same kernels: for training data that are spectra.
 

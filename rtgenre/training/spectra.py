@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rtgenre.errors import SourceError, UsageError
+from rtgenre.training.datasets import interface
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,17 +63,12 @@ class Corpus:
     sha256: str
 
     def part(self, split: str) -> IntArray:
-        """Indices of the clips of one split.
+        """Indices of the clips of one split; ``all`` means every clip.
 
         Raises:
             UsageError: there is no clip of it.
         """
-        found = np.flatnonzero(self.split == split)
-        if not len(found):
-            raise UsageError(
-                f'no clip belongs to split "{split}"', f"splits here: {', '.join(sorted(set(self.split)))}"
-            )
-        return found
+        return interface.part_of(self.split, split)
 
     def require_labels(self, labels: tuple[str, ...]) -> None:
         """Refuse labels that are not this corpus's, in this order.
@@ -80,11 +76,7 @@ class Corpus:
         Raises:
             UsageError: they differ.
         """
-        if labels != self.labels:
-            raise UsageError(
-                f"the model knows {', '.join(labels)}; the corpus has {', '.join(self.labels)}",
-                "evaluate a model on a corpus with its own labels",
-            )
+        interface.require_same(labels, self.labels)
 
     def power(self, clip: int, spec: FrontendSpec, rng: np.random.Generator | None = None) -> FloatArray:
         """A clip's spectra, (n_frames, n_fft // 2 + 1) float32, in the spec's density scaling.

@@ -111,6 +111,33 @@ def test_from_power_is_from_samples(make: Any, signal: str) -> None:
     assert state.end_sample == spec.n_fft + (len(expected) - 1) * spec.hop
 
 
+@pytest.mark.parametrize("signal", ["music", "silence_edges"])
+@pytest.mark.parametrize("make", [FrontendSpec, FrontendSpec.librosa_default])
+def test_from_its_own_spectra_is_bit_equal(make: Any, signal: str) -> None:
+    spec = make(features=tuple(f for f in FEATURES if f not in ("zcr", "rms")), running_s=(1.0, 5.0))
+    frontend = Frontend(spec)
+    x = signals.music(3 * 22050) if signal == "music" else signals.silence_edges(3 * 22050)
+    state = frontend.init_state()
+    frames = []
+    for power in frontend.spectra(x):
+        frame, state = frontend.step_power(power, state)
+        frames.append(frame)
+    assert np.array(frames).tobytes() == frontend.offline(x).tobytes()
+
+
+def test_spectra_take_any_memory_and_refuse_other_types() -> None:
+    frontend = Frontend(FrontendSpec())
+    x = signals.music(10_000)
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    for same in (frozen, np.stack((x, x), axis=1)[:, 0]):
+        assert frontend.spectra(same).tobytes() == frontend.spectra(x).tobytes()
+    assert frontend.spectra(x[:2047]).shape == (0, 1025)
+    assert frontend.spectra(x[:2048]).shape == (1, 1025)
+    with pytest.raises(TypeError, match="float64"):
+        frontend.spectra(x.astype(np.float64))
+
+
 @pytest.mark.parametrize("make", [FrontendSpec, FrontendSpec.librosa_default])
 def test_level_from_power(make: Any) -> None:
     frontend = Frontend(make(features=("rms",), running_s=()))
