@@ -277,18 +277,56 @@ def train(
 @app.command("eval")
 @leaves
 def evaluate(
-    data: Annotated[Path, typer.Option("--data", metavar="FILE", help="Corpus of spectra (.npz).")],
-    split: Annotated[str, typer.Option("--split", help="Which part of it.")] = "valid",
-    out: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")] = None,
+    data: Annotated[Path | None, typer.Option("--data", metavar="FILE", help="Corpus of spectra (.npz).")] = None,
+    audio: Annotated[
+        Path | None, typer.Option("--audio", metavar="FOLDER", help="Or sound: a folder for each label.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="NAME", help="Part of the data: valid, or the only one there is.")
+    ] = None,
+    not_music: Annotated[
+        Path | None,
+        typer.Option("--not-music", metavar="FOLDER", help="Also sound that is no music: speech/, noise/ …"),
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Write a report with pictures here.")
+    ] = None,
+    streams: Annotated[
+        bool, typer.Option("--streams/--no-streams", help="Also tracks in a row, and an hour without a reset.")
+    ] = True,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most N clips.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the order of tracks in a row.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", metavar="N", min=1, help="Processes; one a core unless told.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
     model: ModelOption = None,
     device: DeviceOption = None,
     config: ConfigOption = None,
 ) -> int:
-    """Measure a model as it is used: streamed, hop by hop, after 1, 3, 5, 10 and 30 s."""
-    loaded = _load(config, {"model.path": model, "model.device": device})
-    from rtgenre.commands.train import evaluate as run_evaluation
+    """Measure a model as it is used: the live pipeline, hop by hop.
 
-    return run_evaluation(loaded.settings.model, data, split, out)
+    Accuracy after 1, 3, 5, 10 and 30 s, calibration, genres; how soon the decision follows a change of track, how
+    steady it is, and whether an hour without a reset costs anything. Of longer sound, 30 s out of the middle.
+
+    Examples: rtgenre eval --data gtzan_power.npz --out report · rtgenre eval --audio my_music --no-streams ·
+    rtgenre eval --data gtzan_power.npz --not-music not_music --json figures.json
+    """
+    loaded = _load(config, {"model.path": model, "model.device": device})
+    from rtgenre.commands import eval as command
+    from rtgenre.training.evaluation.run import Measure
+
+    measure = Measure(
+        split=split,
+        limit=limit,
+        with_streams=streams,
+        seed=seed,
+        jobs=jobs or command.default_jobs(),
+        quiet=quiet,
+    )
+    path = command.data_path(data, audio)
+    return command.evaluate(loaded.settings, measure, path, not_music=not_music, json_file=json, folder=out)
 
 
 @config_app.command("show")

@@ -112,6 +112,19 @@ class Pipeline:
                 return
             yield self._classify(state, t_start_ns, time.perf_counter_ns())
 
+    def hop_of_power(self, spectrum: FloatArray, state: PipelineState) -> Posterior:
+        """One hop from a power spectrum instead of samples: for data sets that are spectra.
+
+        The decision's search for the onset of a piece needs samples and has no counterpart here.
+
+        Args:
+            spectrum: (n_bins,) float32, see ``Frontend.step_power``.
+            state: changed in place; fed spectra only.
+        """
+        t_start_ns = time.perf_counter_ns()
+        state.frame[0], state.frontend = self.frontend.step_power(spectrum, state.frontend)
+        return self._classify(state, t_start_ns, time.perf_counter_ns())
+
     def next_hop_end(self, state: PipelineState) -> int:
         """Index one past the last sample that the next hop needs, at the frontend's rate."""
         return state.frontend.position + self.frontend.spec.n_fft

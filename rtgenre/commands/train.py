@@ -1,4 +1,4 @@
-"""``rtgenre train`` and ``rtgenre eval``: from the command line to the training room and back."""
+"""``rtgenre train``: from the command line to the training room and back."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from rtgenre import app, logs
+from rtgenre import logs
 from rtgenre.errors import EX_OK, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from rtgenre.config import ModelSettings
 
 
 def train(data: Path, out: Path, seed: int, name: str) -> int:
@@ -29,20 +27,6 @@ def train(data: Path, out: Path, seed: int, name: str) -> int:
 
     logs.set_up("info", as_json=False, keep=False)
     _print(run(TrainSettings(data=data, out=out, seed=seed, id=name)))
-    return EX_OK
-
-
-def evaluate(settings: ModelSettings, data: Path, split: str, out: Path | None) -> int:
-    """Measure a model on one split.
-
-    Raises:
-        RtgenreError: the model or the corpus cannot be used.
-    """
-    from rtgenre.training.evaluate import EvalSettings, run
-
-    logs.set_up("info", as_json=False, keep=False)
-    device = "cpu" if settings.device == "auto" else settings.device
-    _print(run(EvalSettings(data=data, model=app.model_folder(settings), split=split, json=out, device=device)))
     return EX_OK
 
 

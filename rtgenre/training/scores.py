@@ -40,13 +40,15 @@ def hops_within(seconds: float, sample_rate: int, n_fft: int, hop: int) -> int:
     return max(0, (int(seconds * sample_rate) - n_fft) // hop + 1)
 
 
-def bootstrap_interval(hits: BoolArray, artist: IntArray, seed: int = 0, draws: int = 2000) -> tuple[float, float]:
-    """95 % interval of an accuracy; whole artists are drawn, because an artist's clips are not independent.
+def bootstrap_interval(
+    hits: BoolArray | FloatArray, artist: IntArray, seed: int = 0, draws: int = 2000
+) -> tuple[float, float]:
+    """95 % interval of an accuracy or another mean; whole artists are drawn, as an artist's clips are not independent.
 
     Percentile bootstrap over clusters (Efron & Tibshirani 1993, chapter 8).
 
     Args:
-        hits: (clips,) whether each clip was right.
+        hits: (clips,) whether each clip was right, or a value of each (a difference: the interval is then paired).
         artist: (clips,) its artist.
         seed: of the draws.
         draws: number of them.
