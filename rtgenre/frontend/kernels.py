@@ -2,8 +2,8 @@
 
 ``frame_of_power`` reads constants from two arrays, ``layout`` (whole numbers: sizes and where things lie)
 and ``weights`` (filterbanks), which ``plan.py`` fills; a stream's own ``memory`` holds the spectrum, the
-scratch and the running statistics. Few arguments, because each array costs as much to pass as a small
-filterbank costs to apply.
+scratch and what is remembered: running statistics, correlations, resonators. Few arguments, because each
+array costs as much to pass as a small filterbank costs to apply.
 
 Numba keeps the compiled code under this file's date, so everything a kernel contains is written here.
 """
@@ -26,13 +26,24 @@ from rtgenre.frontend.compiling import kernel, part
     N_BANDS,
     N_CHROMA,
     N_RUNNING,
+    N_KINDS,
+    N_CORRELATED,
+    N_CORRELATIONS,
+    N_GROUPS,
+    N_MODULATION_BANDS,
+    N_MODULATIONS,
     N_FRAME,
     MEL_ROWS,
     BAND_ROWS,
+    CORRELATED_ROWS,
     MEL_W,
     DCT_W,
     CHROMA_W,
     RUNNING_W,
+    CORRELATION_W,
+    GROUPS_W,
+    RESONATORS_W,
+    MODULATION_W,
     CONSTANTS_W,
     MEAN_SQUARE_M,
     CROSSINGS_M,
@@ -40,8 +51,14 @@ from rtgenre.frontend.compiling import kernel, part
     SCRATCH_M,
     EXTREMES_M,
     LOG_MEL_M,
+    CORRELATED_M,
+    GROUPS_M,
+    LEVEL_M,
     BEFORE_M,
     RUNNING_M,
+    DELTAS_M,
+    CORRELATION_M,
+    MODULATION_M,
     MFCC_OUT,
     LOG_MEL_OUT,
     CONTRAST_OUT,
@@ -52,11 +69,14 @@ from rtgenre.frontend.compiling import kernel, part
     FLUX_OUT,
     ZCR_OUT,
     RMS_OUT,
+    CORRELATION_OUT,
+    MODULATION_OUT,
+    AGE_OUT,
     LAYOUT_SIZE,
-) = range(33)
+) = range(53)
 
 # From CONSTANTS_W on in ``weights``.
-BIN_HZ, LOG_FLOOR, CONTRAST_FLOOR, ROLLOFF = range(4)
+BIN_HZ, LOG_FLOOR, CONTRAST_FLOOR, ROLLOFF, AGE_CAP, FLOOR_SHARE, LEVEL_W, CONTRAST_CEILING, N_CONSTANTS = range(9)
 
 MEL_BLOCK = 16  # mel rows are padded to whole blocks, so that no loop has a remainder
 _SUM_BLOCK = 32
@@ -68,6 +88,14 @@ _10_LOG10_E = np.float32(4.342944819032518)
 _10_LOG10_2 = np.float32(3.010299956639812)
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
+_LN10_10 = np.float32(0.23025850929940458)
+_COVARIANCE_FLOOR = np.float32(1e-3)  # keeps the correlation of what does not move finite, and near 0
+_ENERGY_FLOOR = np.float32(0.3)  # dB²: what flickers less than half a decibel is nothing
+_FADED = np.float32(1e-30)  # what has decayed below this is 0: denormal numbers would cost a hundred times as much
+_HUM = np.float32(1e-15)  # keeps the resonators from decaying so far, likewise; -300 dB re 1 dB
+_AGE_UNIT = np.float32(40.0)
+_AGE_START = np.float32(12.0)
+_TWO = np.float32(2.0)
 _L0 = np.float32(7.0376836292e-2)
 _L1 = np.float32(-1.1514610310e-1)
 _L2 = np.float32(1.1676998740e-1)
@@ -240,12 +268,13 @@ def rise(now: Any, before: Any) -> Any:
 
 
 @part
-def running_statistics(frame: Any, alphas: Any, heard: Any, statistics: Any, out: Any) -> None:
+def running_statistics(frame: Any, alphas: Any, heard: int, n_kinds: int, statistics: Any, out: Any) -> None:
     """Exponential running mean and spread of every value, for every time constant.
 
     The weight of the newest frame is at least 1/(t+1), so from the first frame on this is the plain mean of
     what has been heard until the exponential window is full (the bias correction of T. Finch, "Incremental
-    calculation of weighted mean and variance", 2009, with that weight). Written to out[n:].
+    calculation of weighted mean and variance", 2009, with that weight). Written to out[n:], where each time
+    constant has ``n_kinds`` times n values; means and spreads are the first two.
     """
     n = frame.size
     for j in range(alphas.size):
@@ -253,14 +282,130 @@ def running_statistics(frame: Any, alphas: Any, heard: Any, statistics: Any, out
         w = max(first, alphas[j])
         mean = statistics[2 * n * j : 2 * n * j + n]
         variance = statistics[2 * n * j + n : 2 * n * (j + 1)]
-        here = out[n + 2 * n * j : 2 * n + 2 * n * j]
-        spread = out[2 * n + 2 * n * j : 3 * n + 2 * n * j]
+        at = n + n_kinds * n * j
+        here = out[at : at + n]
+        spread = out[at + n : at + 2 * n]
         for i in range(n):
             d = frame[i] - mean[i]
-            mean[i] += w * d
-            variance[i] = (_ONE - w) * (variance[i] + w * d * d)
+            m = mean[i] + w * d
+            mean[i] = m if abs(m) > _FADED else _F0
+            v = (_ONE - w) * (variance[i] + w * d * d)
+            variance[i] = v if v > _FADED else _F0
             here[i] = mean[i]
             spread[i] = math.sqrt(variance[i])
+
+
+@part
+def running_deltas(frame: Any, alphas: Any, follows: bool, deltas: Any, out: Any) -> None:
+    """Exponential running root mean square of every value's step from the frame before.
+
+    A frame that follows none adds no step. ``deltas`` holds the number of steps (which stays at 2²⁴ when it
+    gets there, far beyond where it matters), the frame before, and the mean squares.
+    """
+    n = frame.size
+    before = deltas[1 : 1 + n]
+    if follows:
+        deltas[0] += _ONE
+    first = _ONE / max(_ONE, deltas[0])
+    for j in range(alphas.size):
+        w = max(first, alphas[j]) if follows else _F0
+        square = deltas[1 + n * (j + 1) : 1 + n * (j + 2)]
+        root = out[3 * n * (j + 1) : 3 * n * (j + 1) + n]
+        for i in range(n):
+            e = frame[i] - before[i]
+            v = square[i] + w * (e * e - square[i])
+            square[i] = v if v > _FADED else _F0
+            root[i] = math.sqrt(square[i])
+    for i in range(n):
+        before[i] = frame[i]
+
+
+@part
+def running_correlations(x: Any, alphas: Any, heard: int, scratch: Any, statistics: Any, out: Any) -> None:
+    """Exponential running correlations (Pearson) of all pairs of x, for every time constant.
+
+    Means and covariances as in ``running_statistics``; the pairs in the order of a matrix's lower triangle.
+    ``scratch`` takes two rows; ``statistics`` holds, a time constant, the means and the covariance matrix.
+    """
+    n = x.size
+    n_pairs = n * (n - 1) // 2
+    away = scratch[:n]
+    own = scratch[n : 2 * n]
+    for j in range(alphas.size):
+        first = _ONE / np.float32(heard + 1)
+        w = max(first, alphas[j])
+        start = j * n * (1 + n)
+        mean = statistics[start : start + n]
+        for a in range(n):
+            away[a] = x[a] - mean[a]
+            m = mean[a] + w * away[a]
+            mean[a] = m if abs(m) > _FADED else _F0
+        at = j * n_pairs
+        for a in range(n):
+            row = statistics[start + n * (1 + a) : start + n * (1 + a) + a + 1]
+            d = w * away[a]
+            for b in range(a + 1):
+                c = (_ONE - w) * (row[b] + d * away[b])
+                row[b] = c if abs(c) > _FADED else _F0
+            own[a] = row[a]
+            here = out[at : at + a]
+            for b in range(a):
+                r = row[b] / math.sqrt(own[a] * own[b] + _COVARIANCE_FLOOR)
+                here[b] = min(_ONE, max(-_ONE, r))  # rounding alone goes beyond
+            at += a
+
+
+@part
+def modulation_energies(
+    level: Any, alphas: Any, tables: Any, n_bands: int, heard: int, scratch: Any, bank: Any, out: Any
+) -> None:
+    """Natural logarithm of the modulation energy of every group and band, for every time constant.
+
+    What a group's level is above its running mean drives complex one-pole resonators, all groups and bands
+    abreast. A resonator that began t hops ago has only 1 - decay^(2t) of its final energy in noise; divided
+    by that, its energy is right on average from the start. The energies' running mean starts as a plain one.
+
+    Args:
+        level: (n_groups,) dB.
+        alphas: weights of the newest frame: first the level's mean's, then one for each time constant.
+        tables: four rows of n_groups·n_bands values: the pole's real and imaginary part, gain, loss.
+        n_bands: resonators a group.
+        heard: frames before this one.
+        scratch: two rows.
+        bank: the means of the levels, then rows: real and imaginary part, share of the final energy, and the
+            mean energy for each time constant.
+        out: a row for each time constant.
+    """
+    n = level.size * n_bands
+    first = _ONE / np.float32(heard + 1)
+    mean, driven, energy = bank[: level.size], scratch[:n], scratch[n : 2 * n]
+    w = max(first, alphas[0])
+    for g in range(level.size):
+        m = mean[g] + w * (level[g] - mean[g])
+        mean[g] = m if abs(m) > _FADED else _F0
+        x = level[g] - mean[g] + _HUM
+        for k in range(n_bands):
+            driven[g * n_bands + k] = x
+    rows = bank[level.size :]
+    re, im, share = rows[:n], rows[n : 2 * n], rows[2 * n : 3 * n]
+    turn_re, turn_im, gain, loss = tables[:n], tables[n : 2 * n], tables[2 * n : 3 * n], tables[3 * n : 4 * n]
+    for i in range(n):
+        u = re[i] * turn_re[i] - im[i] * turn_im[i] + gain[i] * driven[i]
+        v = re[i] * turn_im[i] + im[i] * turn_re[i]
+        re[i] = u
+        im[i] = v
+        share[i] += loss[i] * (_ONE - share[i])
+        energy[i] = (u * u + v * v) / share[i]
+    for j in range(1, alphas.size):
+        w = max(first, alphas[j])
+        smooth = rows[(2 + j) * n : (3 + j) * n]
+        here = out[(j - 1) * n : j * n]
+        for i in range(n):
+            smooth[i] += w * (energy[i] - smooth[i])
+            here[i] = smooth[i] + _ENERGY_FLOOR
+    to_decibels(out, _ENERGY_FLOOR)
+    for i in range(out.size):
+        out[i] *= _LN10_10
 
 
 @part
@@ -282,13 +427,33 @@ def centroid_and_bandwidth(magnitude: Any, bin_hz: Any) -> Any:
 
 
 @part
-def mel_block(weights: Any, layout: Any, memory: Any, follows: bool, out: Any) -> None:
+def raise_floor(power: Any, share: Any, alpha: Any, heard: int, level: Any) -> None:
+    """Add to every band a share of the running mean power of all bands, as a quiet room would.
+
+    What lies far below the music is then not there: the emptied bands of a lossy coder, the noise of a line. The
+    floor moves with the level, so that it does not matter how loud the music comes in.
+    """
+    total = _F0
+    for m in range(power.size):
+        total += power[m]
+    w = max(_ONE / np.float32(heard + 1), alpha)
+    level[0] += w * (total / np.float32(power.size) - level[0])
+    noise = share * level[0]
+    for m in range(power.size):
+        power[m] += noise
+
+
+@part
+def mel_block(weights: Any, layout: Any, memory: Any, heard: int, follows: bool, out: Any) -> None:
     """Log-mel spectrum and what is made of it: mfcc, log_mel, flux."""
     n_mels = layout[N_MELS]
     log_mel = memory[layout[LOG_MEL_M] : layout[LOG_MEL_M] + n_mels]
     padded_power = memory[layout[POWER_M] : layout[SCRATCH_M]]
     mel_spectrum(padded_power, layout[layout[MEL_ROWS] :], weights[layout[MEL_W] :], log_mel)
-    to_decibels(log_mel, weights[layout[CONSTANTS_W] + LOG_FLOOR])
+    constants = weights[layout[CONSTANTS_W] : layout[CONSTANTS_W] + N_CONSTANTS]
+    if constants[FLOOR_SHARE] > _F0:
+        raise_floor(log_mel, constants[FLOOR_SHARE], constants[LEVEL_W], heard, memory[layout[LEVEL_M] :])
+    to_decibels(log_mel, constants[LOG_FLOOR])
     if layout[MFCC_OUT] >= 0:
         dense(weights[layout[DCT_W] :], log_mel, out[layout[MFCC_OUT] : layout[MFCC_OUT] + layout[N_MFCC]])
     if layout[LOG_MEL_OUT] >= 0:
@@ -307,8 +472,9 @@ def contrast_block(weights: Any, layout: Any, memory: Any, magnitude: Any, out: 
     padded = memory[layout[SCRATCH_M] + layout[N_BINS] : layout[EXTREMES_M]]
     contrast_extremes(magnitude, layout[layout[BAND_ROWS] :], n_bands, padded, extremes)
     to_decibels(extremes, weights[layout[CONSTANTS_W] + CONTRAST_FLOOR])
+    ceiling = weights[layout[CONSTANTS_W] + CONTRAST_CEILING]
     for b in range(n_bands):
-        out[layout[CONTRAST_OUT] + b] = extremes[b] - extremes[n_bands + b]
+        out[layout[CONTRAST_OUT] + b] = min(extremes[b] - extremes[n_bands + b], ceiling)
 
 
 @part
@@ -339,16 +505,82 @@ def moments_block(weights: Any, layout: Any, magnitude: Any, out: Any) -> None:
         out[layout[ROLLOFF_OUT]] = np.float32(k) * bin_hz
 
 
+@part
+def running_block(weights: Any, layout: Any, memory: Any, heard: int, follows: bool, out: Any) -> None:
+    """Running means, spreads and deltas of the frame."""
+    alphas = weights[layout[RUNNING_W] : layout[RUNNING_W] + layout[N_RUNNING]]
+    frame = out[: layout[N_FRAME]]
+    running_statistics(frame, alphas, heard, layout[N_KINDS], memory[layout[RUNNING_M] :], out)
+    if layout[N_KINDS] > 2:
+        running_deltas(frame, alphas, follows, memory[layout[DELTAS_M] :], out)
+
+
+@part
+def correlation_block(weights: Any, layout: Any, memory: Any, heard: int, out: Any) -> None:
+    """Running correlations between values of the frame."""
+    n, n_times = layout[N_CORRELATED], layout[N_CORRELATIONS]
+    rows = layout[layout[CORRELATED_ROWS] : layout[CORRELATED_ROWS] + n]
+    x = memory[layout[CORRELATED_M] : layout[CORRELATED_M] + n]
+    for a in range(n):
+        x[a] = out[rows[a]]
+    alphas = weights[layout[CORRELATION_W] : layout[CORRELATION_W] + n_times]
+    scratch = memory[layout[CORRELATED_M] + n : layout[CORRELATED_M] + 3 * n]
+    running_correlations(x, alphas, heard, scratch, memory[layout[CORRELATION_M] :], out[layout[CORRELATION_OUT] :])
+
+
+@part
+def modulation_block(weights: Any, layout: Any, memory: Any, heard: int, out: Any) -> None:
+    """Modulation energies of groups of mel bands."""
+    n_groups, n_bands, n_times = layout[N_GROUPS], layout[N_MODULATION_BANDS], layout[N_MODULATIONS]
+    level = memory[layout[GROUPS_M] : layout[GROUPS_M] + n_groups]
+    log_mel = memory[layout[LOG_MEL_M] : layout[LOG_MEL_M] + layout[N_MELS]]
+    dense(weights[layout[GROUPS_W] :], log_mel, level)
+    alphas = weights[layout[MODULATION_W] : layout[MODULATION_W] + 1 + n_times]
+    scratch = memory[layout[GROUPS_M] + n_groups :]
+    at = layout[MODULATION_OUT]
+    here = out[at : at + n_times * n_groups * n_bands]
+    modulation_energies(
+        level, alphas, weights[layout[RESONATORS_W] :], n_bands, heard, scratch, memory[layout[MODULATION_M] :], here
+    )
+
+
+@part
+def age_block(cap: Any, heard: int, out: Any) -> None:
+    """How many frames have been heard, this one included and at most ``cap``, on two scales.
+
+    ln(frames/40) tells the first seconds apart; 2·min(1, 12/frames) - 1 falls from 1 (up to the first
+    second at the shipped hop rate) towards -1.
+    """
+    frames = min(np.float32(heard + 1), cap)
+    out[0] = math.log(frames / _AGE_UNIT)
+    out[1] = _TWO * min(_ONE, _AGE_START / frames) - _ONE
+
+
+@part
+def memory_blocks(weights: Any, layout: Any, memory: Any, heard: int, follows: bool, out: Any) -> None:
+    """Everything that remembers earlier frames, flux aside."""
+    if layout[N_RUNNING] > 0:
+        running_block(weights, layout, memory, heard, follows, out)
+    if layout[N_CORRELATIONS] > 0:
+        correlation_block(weights, layout, memory, heard, out)
+    if layout[N_MODULATIONS] > 0:
+        modulation_block(weights, layout, memory, heard, out)
+    if layout[AGE_OUT] >= 0:
+        age_block(weights[layout[CONSTANTS_W] + AGE_CAP], heard, out[layout[AGE_OUT] :])
+
+
 @kernel
 def frame_of_power(weights: Any, layout: Any, memory: Any, heard: int, follows: bool, out: Any) -> None:
     """One frame from the power spectrum that lies in ``memory``.
+
+    Where frames are lost, everything remembered is kept as it is and goes on from there.
 
     Args:
         weights: float32 constants of the spec.
         layout: int32 sizes and offsets of the spec.
         memory: float32, the stream's own; spectrum in, statistics kept.
         heard: frames in the running statistics so far.
-        follows: the frame directly follows the one before (flux is 0 where it does not).
+        follows: the frame directly follows the one before (where not, flux is 0 and deltas learn nothing).
         out: (n_features,) float32, written whole.
     """
     n_bins = layout[N_BINS]
@@ -357,7 +589,7 @@ def frame_of_power(weights: Any, layout: Any, memory: Any, heard: int, follows: 
     for i in range(n_bins):
         magnitude[i] = math.sqrt(power[i])
     if layout[N_MELS] > 0:
-        mel_block(weights, layout, memory, follows, out)
+        mel_block(weights, layout, memory, heard, follows, out)
     if layout[CONTRAST_OUT] >= 0:
         contrast_block(weights, layout, memory, magnitude, out)
     if layout[CHROMA_OUT] >= 0:
@@ -367,6 +599,4 @@ def frame_of_power(weights: Any, layout: Any, memory: Any, heard: int, follows: 
         out[layout[ZCR_OUT]] = memory[layout[CROSSINGS_M]]
     if layout[RMS_OUT] >= 0:
         out[layout[RMS_OUT]] = math.sqrt(memory[layout[MEAN_SQUARE_M]])
-    if layout[N_RUNNING] > 0:
-        alphas = weights[layout[RUNNING_W] : layout[RUNNING_W] + layout[N_RUNNING]]
-        running_statistics(out[: layout[N_FRAME]], alphas, heard, memory[layout[RUNNING_M] :], out)
+    memory_blocks(weights, layout, memory, heard, follows, out)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from rtgenre.frontend.spec import Feature, FrontendSpec
 
+RELATIVE_BANDWIDTH = 0.45  # of a modulation resonator: half-power bandwidth over centre
+MODULATION_MEAN_S = 10.0  # time constant of the running mean that is taken off a mel group before its resonators
+AGE_CAP_S = 40.0  # endless sound looks no older than this: a model was trained on clips
+
 _OUT_SLOTS: dict[Feature, int] = {
     "mfcc": kernels.MFCC_OUT,
     "log_mel": kernels.LOG_MEL_OUT,
@@ -45,6 +49,7 @@ class Plan:
         weights: float32, read by ``frame_of_power``.
         layout: int32, read by ``frame_of_power``.
         memory_size: float32 values that a stream needs of its own.
+        memory_kept: of these, the ones from here on are what the kernels remember from frame to frame.
         parseval: (n_bins,) float32; its scalar product with a power spectrum in the spec's scaling
             estimates the mean square of the samples.
     """
@@ -53,6 +58,7 @@ class Plan:
     weights: NDArray[np.float32]
     layout: NDArray[np.int32]
     memory_size: int
+    memory_kept: int
     parseval: NDArray[np.float32]
 
 
@@ -115,12 +121,7 @@ def make_plan(spec: FrontendSpec) -> Plan:
     layout[kernels.SCRATCH_M] = memory.reserve(fft.work_size(spec.n_fft))
     _place_features(spec, layout)
 
-    constants = np.zeros(4)
-    constants[kernels.BIN_HZ] = spec.sample_rate / spec.n_fft
-    constants[kernels.LOG_FLOOR] = 10.0 ** (spec.log_floor_db / 10.0)
-    constants[kernels.CONTRAST_FLOOR] = 10.0 ** (spec.contrast_floor_db / 10.0)
-    constants[kernels.ROLLOFF] = spec.rolloff_fraction
-    layout[kernels.CONSTANTS_W] = slab.add(constants)
+    layout[kernels.CONSTANTS_W] = slab.add(_constants(spec))
 
     n_mels = spec.n_mels if spec.uses_mel else 0
     n_bands = spec.n_contrast_bands + 1 if "contrast" in spec.features else 0
@@ -143,17 +144,17 @@ def make_plan(spec: FrontendSpec) -> Plan:
         layout[kernels.CHROMA_W] = slab.add(tables.chroma_weights(spec.sample_rate, spec.n_fft, spec.n_chroma))
     layout[kernels.EXTREMES_M] = memory.reserve(2 * n_bands)
     layout[kernels.LOG_MEL_M] = memory.reserve(n_mels)
-    layout[kernels.BEFORE_M] = memory.reserve(n_mels)
-    if spec.running_s:
-        layout[kernels.N_RUNNING] = len(spec.running_s)
-        layout[kernels.RUNNING_W] = slab.add(-np.expm1(-1.0 / (spec.hops_per_s * np.array(spec.running_s))))
-        layout[kernels.RUNNING_M] = memory.reserve(2 * len(spec.running_s) * spec.n_frame_features)
+    if spec.correlation_s:
+        layout[kernels.CORRELATED_ROWS] = kernels.LAYOUT_SIZE + len(rows)
+        rows += spec.correlated
+    memory_kept = _place_statistics(spec, layout, slab, memory)
 
     return Plan(
         fft=aligned(fft.fft_tables(window, gain, end_gain)),
         weights=aligned(np.concatenate(slab.parts)),
         layout=np.concatenate([layout, np.array(rows, np.int32)]),
         memory_size=memory.size,
+        memory_kept=memory_kept,
         parseval=parseval.astype(np.float32),
     )
 
@@ -164,3 +165,80 @@ def _place_features(spec: FrontendSpec, layout: NDArray[np.int32]) -> None:
     for feature, size in spec.block_sizes.items():
         layout[_OUT_SLOTS[feature]] = at
         at += size
+
+
+def _constants(spec: FrontendSpec) -> NDArray[np.float64]:
+    """Single numbers that the kernels read: floors, shares, scales."""
+    constants = np.zeros(kernels.N_CONSTANTS)
+    constants[kernels.BIN_HZ] = spec.sample_rate / spec.n_fft
+    constants[kernels.LOG_FLOOR] = 10.0 ** (spec.log_floor_db / 10.0)
+    constants[kernels.CONTRAST_FLOOR] = 10.0 ** (spec.contrast_floor_db / 10.0)
+    constants[kernels.ROLLOFF] = spec.rolloff_fraction
+    constants[kernels.AGE_CAP] = round(AGE_CAP_S * spec.hops_per_s)
+    if spec.floor_below_db:
+        constants[kernels.FLOOR_SHARE] = 10.0 ** (-spec.floor_below_db / 10.0)
+        constants[kernels.LEVEL_W] = _weights_of(spec, (spec.floor_level_s,))[0]
+    constants[kernels.CONTRAST_CEILING] = spec.contrast_ceiling_db or np.inf
+    return constants
+
+
+def _mel_groups(n_mels: int, n_groups: int) -> NDArray[np.float64]:
+    """Mean over neighbouring mel bands, in groups as equal as can be: (n_groups, n_mels)."""
+    edges = [(2 * k * n_mels + n_groups) // (2 * n_groups) for k in range(n_groups + 1)]
+    weights = np.zeros((n_groups, n_mels))
+    for row, first, end in zip(weights, edges[:-1], edges[1:], strict=True):
+        row[first:end] = 1.0 / (end - first)
+    return weights
+
+
+def _resonators(spec: FrontendSpec) -> NDArray[np.float64]:
+    """Rows: real and imaginary part of each resonator's pole, its gain, and the energy that it loses in a hop."""
+    radians = 2.0 * np.pi * np.array(spec.modulation_hz) / spec.hops_per_s
+    log_decay = -0.5 * RELATIVE_BANDWIDTH * radians  # a one-pole resonator B Hz wide decays by exp(-π·B) a second
+    loss = -np.expm1(2.0 * log_decay)
+    decay = np.exp(log_decay)
+    return np.stack([decay * np.cos(radians), decay * np.sin(radians), np.sqrt(loss), loss])
+
+
+def _weights_of(spec: FrontendSpec, times_s: tuple[float, ...]) -> NDArray[np.float64]:
+    """Weight of the newest frame in an exponential mean, for each time constant."""
+    return -np.expm1(-1.0 / (spec.hops_per_s * np.array(times_s)))
+
+
+def _place_statistics(spec: FrontendSpec, layout: NDArray[np.int32], slab: _Slab, memory: _Slab) -> int:
+    """Constants, scratch and memory of everything that remembers; returns where in memory the latter begins."""
+    n_frame, n_correlated = spec.n_frame_features, len(spec.correlated)
+    n_groups, n_bands = spec.n_modulation_groups, spec.n_modulation_bands
+    at = n_frame + spec.n_running
+    if spec.correlation_s:
+        layout[kernels.N_CORRELATED], layout[kernels.N_CORRELATIONS] = n_correlated, len(spec.correlation_s)
+        layout[kernels.CORRELATION_W] = slab.add(_weights_of(spec, spec.correlation_s))
+        layout[kernels.CORRELATION_OUT] = at
+        layout[kernels.CORRELATED_M] = memory.reserve(3 * n_correlated)
+    at += spec.n_correlations
+    if spec.modulation_s:
+        layout[kernels.N_GROUPS], layout[kernels.N_MODULATION_BANDS] = n_groups, n_bands
+        layout[kernels.N_MODULATIONS] = len(spec.modulation_s)
+        layout[kernels.GROUPS_W] = slab.add(_mel_groups(spec.n_mels, n_groups))
+        layout[kernels.RESONATORS_W] = slab.add(np.tile(_resonators(spec), n_groups))
+        layout[kernels.MODULATION_W] = slab.add(_weights_of(spec, (MODULATION_MEAN_S, *spec.modulation_s)))
+        layout[kernels.MODULATION_OUT] = at
+        layout[kernels.GROUPS_M] = memory.reserve(n_groups + 2 * n_groups * n_bands)
+    at += spec.n_modulations
+    layout[kernels.AGE_OUT] = at if spec.age else -1
+
+    kept = memory.size
+    layout[kernels.LEVEL_M] = memory.reserve(1)
+    layout[kernels.BEFORE_M] = memory.reserve(spec.n_mels if spec.uses_mel else 0)
+    if spec.running_s:
+        layout[kernels.N_RUNNING] = len(spec.running_s)
+        layout[kernels.N_KINDS] = 3 if spec.running_deltas else 2
+        layout[kernels.RUNNING_W] = slab.add(_weights_of(spec, spec.running_s))
+        layout[kernels.RUNNING_M] = memory.reserve(2 * len(spec.running_s) * n_frame)
+        if spec.running_deltas:
+            layout[kernels.DELTAS_M] = memory.reserve(1 + (1 + len(spec.running_s)) * n_frame)
+    if spec.correlation_s:
+        layout[kernels.CORRELATION_M] = memory.reserve(len(spec.correlation_s) * n_correlated * (1 + n_correlated))
+    if spec.modulation_s:
+        layout[kernels.MODULATION_M] = memory.reserve(n_groups + (3 + len(spec.modulation_s)) * n_groups * n_bands)
+    return kept

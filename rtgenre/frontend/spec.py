@@ -16,9 +16,22 @@ Scaling = Literal["spectrum", "density"]
 Feature = Literal["mfcc", "log_mel", "contrast", "chroma", "centroid", "bandwidth", "rolloff", "flux", "zcr", "rms"]
 FEATURES: tuple[Feature, ...] = get_args(Feature)
 MEL_FEATURES = frozenset({"mfcc", "log_mel", "flux"})
+AGE_NAMES = ("age_log", "age_start")
 
 # Part of the fingerprint: raise it whenever a kernel gives other values for the same numbers.
 DEFINITION = 1
+
+# Numbers that came after the first shipped model, by the one that switches them on. While it is off they are no
+# part of the fingerprint: the features are then those of a spec that does not know them.
+_SWITCHED: dict[str, tuple[str, ...]] = {
+    "running_deltas": (),
+    "correlation_s": ("n_correlated_mfcc", "correlate_contrast"),
+    "modulation_s": ("n_modulation_groups", "n_modulation_bands", "modulation_min_hz", "modulation_max_hz"),
+    "age": (),
+    "floor_below_db": ("floor_level_s",),
+    "contrast_ceiling_db": (),
+}
+_TIMES = ("running_s", "correlation_s", "modulation_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +60,22 @@ class FrontendSpec:
         n_chroma: pitch classes an octave: 12, 24 or 36.
         rolloff_fraction: share of the summed magnitude below the roll-off frequency.
         running_s: time constants; for each, exponential running mean and spread of every feature are appended.
+        running_deltas: for each of ``running_s`` also append the running root mean square of every feature's
+            step from frame to frame.
+        correlation_s: time constants; for each, running correlations of all pairs among ``mfcc`` 1 to
+            ``n_correlated_mfcc`` and the ``contrast`` bands are appended, as far as those are in ``features``.
+        n_correlated_mfcc: cepstral coefficients whose correlations are taken, from the first on (not the zeroth).
+        modulation_s: time constants; for each, the logarithms of modulation energies are appended: how strongly
+            groups of mel bands rise and fall in bands of modulation frequency.
+        n_modulation_groups: groups into which the mel bands are averaged (dB).
+        n_modulation_bands: resonators a group, geometrically spaced.
+        modulation_min_hz: centre of the lowest resonator.
+        modulation_max_hz: centre of the highest resonator, below half the hop rate.
+        age: append two values that tell how much the running values above have heard.
+        floor_below_db: how far below the running mean level of the mel bands a noise floor is laid; 0 lays none.
+        floor_level_s: time constant of that level.
+        contrast_ceiling_db: largest spectral contrast: what a lossy coder removes makes valleys bottomless. 0 is none.
+        correlate_contrast: whether ``correlation_s`` takes the contrast bands, too.
 
     Raises:
         ConfigError: a value is of the wrong type, unknown or out of range.
@@ -70,6 +99,19 @@ class FrontendSpec:
     n_chroma: int = 12
     rolloff_fraction: float = 0.85
     running_s: tuple[float, ...] = (2.5, 10.0)
+    running_deltas: bool = False
+    correlation_s: tuple[float, ...] = ()
+    n_correlated_mfcc: int = 12
+    modulation_s: tuple[float, ...] = ()
+    n_modulation_groups: int = 12
+    n_modulation_bands: int = 9
+    modulation_min_hz: float = 0.15
+    modulation_max_hz: float = 5.5
+    age: bool = False
+    floor_below_db: float = 0.0
+    floor_level_s: float = 5.0
+    contrast_ceiling_db: float = 0.0
+    correlate_contrast: bool = True
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -82,8 +124,19 @@ class FrontendSpec:
         _require(self.n_chroma in (12, 24, 36), "n_chroma", self.n_chroma, "12, 24 or 36")
         _require(0.0 < self.rolloff_fraction < 1.0, "rolloff_fraction", self.rolloff_fraction, "between 0 and 1")
         shortest = self.hop / self.sample_rate
-        for tau in self.running_s:
-            _require(shortest <= tau <= 3600.0, "running_s", tau, f"from one hop ({shortest:.4g} s) to 3600 s")
+        for name in _TIMES:
+            for tau in getattr(self, name):
+                _require(shortest <= tau <= 3600.0, name, tau, f"from one hop ({shortest:.4g} s) to 3600 s")
+        if self.running_deltas:
+            _require(len(self.running_s) > 0, "running_deltas", True, "with at least one time constant in running_s")
+        _require(0.0 <= self.floor_below_db <= 120.0, "floor_below_db", self.floor_below_db, "from 0 (none) to 120 dB")
+        _require(shortest <= self.floor_level_s <= 600.0, "floor_level_s", self.floor_level_s, "from a hop to 600 s")
+        ceiling = self.contrast_ceiling_db
+        _require(0.0 <= ceiling <= 200.0, "contrast_ceiling_db", ceiling, "from 0 (none) to 200 dB")
+        if self.correlation_s:
+            self._check_correlation()
+        if self.modulation_s:
+            self._check_modulation()
 
     def _check_types(self) -> None:
         for f in fields(self):
@@ -96,14 +149,18 @@ class FrontendSpec:
                 ok = isinstance(value, int) and not isinstance(value, bool)
             elif wanted == "float":
                 ok = isinstance(value, float) and math.isfinite(value)
+            elif wanted == "bool":
+                ok = isinstance(value, bool)
             elif wanted.startswith("tuple"):
                 ok = isinstance(value, tuple)
             else:
                 ok = isinstance(value, str)
             _require(ok, f.name, value, f"of type {wanted}")
-        running = tuple(float(t) if _is_number(t) else math.nan for t in self.running_s)
-        _require(all(math.isfinite(t) for t in running), "running_s", self.running_s, "numbers of seconds")
-        object.__setattr__(self, "running_s", running)
+        for name in _TIMES:
+            given = getattr(self, name)
+            times = tuple(float(t) if _is_number(t) else math.nan for t in given)
+            _require(all(math.isfinite(t) for t in times), name, given, "numbers of seconds")
+            object.__setattr__(self, name, times)
 
     def _check_framing(self) -> None:
         _require(1000 <= self.sample_rate <= 384_000, "sample_rate", self.sample_rate, "from 1000 to 384000 Hz")
@@ -160,6 +217,25 @@ class FrontendSpec:
         floor = self.contrast_floor_db
         _require(-150.0 <= floor <= 0.0, "contrast_floor_db", floor, "from -150 to 0 dB")
 
+    def _check_correlation(self) -> None:
+        if "mfcc" in self.features:
+            n, most = self.n_correlated_mfcc, self.n_mfcc - 1
+            _require(0 <= n <= most, "n_correlated_mfcc", n, f"from 0 to n_mfcc - 1 ({most})")
+        _require(
+            len(self.correlated) >= 2, "correlation_s", self.correlation_s, "with features to correlate: mfcc, contrast"
+        )
+
+    def _check_modulation(self) -> None:
+        n_groups, n_bands = self.n_modulation_groups, self.n_modulation_bands
+        _require(1 <= n_groups <= self.n_mels, "n_modulation_groups", n_groups, f"from 1 to n_mels ({self.n_mels})")
+        _require(1 <= n_bands <= 64, "n_modulation_bands", n_bands, "from 1 to 64")
+        _require(
+            0.01 <= self.modulation_min_hz < self.modulation_max_hz < self.hops_per_s / 2,
+            "modulation_min_hz, modulation_max_hz",
+            (self.modulation_min_hz, self.modulation_max_hz),
+            f"0.01 <= modulation_min_hz < modulation_max_hz < {self.hops_per_s / 2:.4g} (half the hop rate)",
+        )
+
     @property
     def n_bins(self) -> int:
         """Bins of a power spectrum."""
@@ -167,8 +243,8 @@ class FrontendSpec:
 
     @property
     def uses_mel(self) -> bool:
-        """Whether any feature is made from mel bands."""
-        return not MEL_FEATURES.isdisjoint(self.features)
+        """Whether any value is made from mel bands."""
+        return bool(self.modulation_s) or not MEL_FEATURES.isdisjoint(self.features)
 
     @property
     def hops_per_s(self) -> float:
@@ -188,24 +264,83 @@ class FrontendSpec:
 
     @property
     def n_frame_features(self) -> int:
-        """Values of one frame before running statistics are appended."""
+        """Values of one frame before those that remember are appended."""
         return sum(self.block_sizes.values())
 
     @property
+    def correlated(self) -> tuple[int, ...]:
+        """Which values of the frame the running correlations are taken of: mfcc first, then contrast."""
+        places: list[int] = []
+        if not self.correlation_s:
+            return ()
+        for feature, skipped, size in (
+            ("mfcc", 1, self.n_correlated_mfcc),
+            ("contrast", 0, self.n_contrast_bands + 1),
+        ):
+            if feature in self.features and (feature != "contrast" or self.correlate_contrast):
+                before = self.features[: self.features.index(feature)]
+                at = sum(self.block_sizes[f] for f in before) + skipped
+                places += range(at, at + size)
+        return tuple(places)
+
+    @property
+    def modulation_hz(self) -> tuple[float, ...]:
+        """Centres of the resonators, geometrically spaced."""
+        step = (self.modulation_max_hz / self.modulation_min_hz) ** (1.0 / max(1, self.n_modulation_bands - 1))
+        return tuple(self.modulation_min_hz * step**k for k in range(self.n_modulation_bands))
+
+    @property
+    def n_running(self) -> int:
+        """Values of the running means, spreads and deltas."""
+        return self.n_frame_features * (3 if self.running_deltas else 2) * len(self.running_s)
+
+    @property
+    def n_correlations(self) -> int:
+        """Values of the running correlations."""
+        n = len(self.correlated)
+        return n * (n - 1) // 2 * len(self.correlation_s)
+
+    @property
+    def n_modulations(self) -> int:
+        """Values of the modulation energies."""
+        return self.n_modulation_groups * self.n_modulation_bands * len(self.modulation_s)
+
+    @property
     def n_features(self) -> int:
-        """Values of one frame."""
-        return self.n_frame_features * (1 + 2 * len(self.running_s))
+        """Values of one frame, in this order: features, running values, correlations, modulations, age."""
+        return (
+            self.n_frame_features
+            + self.n_running
+            + self.n_correlations
+            + self.n_modulations
+            + (len(AGE_NAMES) if self.age else 0)
+        )
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """A name for every value of the frame, in order, like ``mfcc_3`` or ``contrast_0_mean_2.5s``."""
+        """A name for every value of the frame, in order.
+
+        Like ``mfcc_3``, ``contrast_0_mean_2.5s``, ``corr_8s_mfcc_2_contrast_1``, ``mod_6s_mel_3_0.58hz``.
+        """
         frame = [
             feature if size == 1 and feature not in ("mfcc", "log_mel") else f"{feature}_{i}"
             for feature, size in self.block_sizes.items()
             for i in range(size)
         ]
-        running = [f"{name}_{kind}_{tau:g}s" for tau in self.running_s for kind in ("mean", "spread") for name in frame]
-        return (*frame, *running)
+        kinds = ("mean", "spread", "delta") if self.running_deltas else ("mean", "spread")
+        pairs = [(frame[b], frame[a]) for k, a in enumerate(self.correlated) for b in self.correlated[:k]]
+        return (
+            *frame,
+            *(f"{name}_{kind}_{tau:g}s" for tau in self.running_s for kind in kinds for name in frame),
+            *(f"corr_{tau:g}s_{one}_{other}" for tau in self.correlation_s for one, other in pairs),
+            *(
+                f"mod_{tau:g}s_mel_{group}_{hz:.3g}hz"
+                for tau in self.modulation_s
+                for group in range(self.n_modulation_groups)
+                for hz in self.modulation_hz
+            ),
+            *(AGE_NAMES if self.age else ()),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values only, fit for JSON and TOML; ``from_dict`` takes them back."""
@@ -226,9 +361,18 @@ class FrontendSpec:
         return cls(**given)
 
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the canonical JSON of every number, and of the definition's version."""
+        """SHA-256 (hex) of the canonical JSON of every number, and of the definition's version.
+
+        Running deltas, correlations, modulations and age are part of it where they are switched on: two specs
+        that differ in a number of what is off give equal features, and checkpoints from before stay valid.
+        """
+        numbers = self.to_dict()
+        for switch, others in _SWITCHED.items():
+            if not numbers[switch]:
+                for name in (switch, *others):
+                    del numbers[name]
         canonical = json.dumps(
-            {"definition": DEFINITION, **self.to_dict()}, sort_keys=True, separators=(",", ":"), allow_nan=False
+            {"definition": DEFINITION, **numbers}, sort_keys=True, separators=(",", ":"), allow_nan=False
         )
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -32,7 +32,7 @@ class FrontendState:
         stop: one past the last sample fed.
         memory: float32 scratch, spectrum and running statistics of the kernels.
         position: index in the stream of ``samples[start]``, lost samples counted.
-        heard: frames since the state was made.
+        heard: frames since the state was made or ``forget`` was called.
         follows: the next frame directly follows the last one.
         pending_gap: samples lost before the next frame.
         hop: index of the last frame; hops lost to gaps are counted too. -1 before the first.
@@ -283,9 +283,10 @@ class Frontend:
     def gap(self, n_samples: int, state: FrontendState) -> FrontendState:
         """Tell the stream that samples were lost here.
 
-        A window never spans the gap: what waits for its window is discarded and counted. Running
-        statistics are kept, ``end_sample`` and ``hop`` move on, and the next frame carries the gap. Take the
-        frames that are complete before calling.
+        A window never spans the gap: what waits for its window is discarded and counted. Running values and
+        resonators are kept as they are, as if nothing had been between; only flux and deltas know better.
+        ``end_sample`` and ``hop`` move on, and the next frame carries the gap. Take the frames that are
+        complete before calling.
 
         Args:
             n_samples: samples lost, at the spec's sample rate; 0 does nothing.
@@ -328,11 +329,14 @@ class Frontend:
         return quiet
 
     def forget(self, state: FrontendState) -> FrontendState:
-        """Begin the running statistics afresh, as at the start of a piece; samples and their count run on.
+        """Forget every frame, as at the start of a piece; samples and their count run on.
+
+        The next frames are bit for bit those of a fresh state.
 
         Args:
             state: the stream's state; keep the returned one only.
         """
+        state.memory[self._plan.memory_kept :] = 0.0
         state.heard = 0
         state.follows = False
         return state

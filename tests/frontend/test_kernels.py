@@ -55,7 +55,7 @@ def test_running_statistics_start_as_plain_ones_and_then_forget() -> None:
     out = np.empty(6, np.float32)
     mean, variance = np.zeros(2), np.zeros(2)
     for t, frame in enumerate(x):
-        kernels.running_statistics(frame, alpha, t, statistics, out)
+        kernels.running_statistics(frame, alpha, t, 2, statistics, out)
         w = max(0.1, 1 / (t + 1))
         d = frame - mean
         mean, variance = mean + w * d, (1 - w) * (variance + w * d * d)

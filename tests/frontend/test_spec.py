@@ -32,6 +32,59 @@ def test_names_and_round_trip(features: tuple[Any, ...], running_s: tuple[float,
     assert again.fingerprint() == spec.fingerprint()
 
 
+@given(
+    st.booleans(),
+    st.lists(st.sampled_from((2.0, 8.0)), max_size=2, unique=True).map(tuple),
+    st.lists(st.sampled_from((3.0, 6.0)), max_size=2, unique=True).map(tuple),
+    st.booleans(),
+    st.integers(0, 7),
+    st.integers(1, 12),
+)
+def test_names_of_what_remembers(
+    deltas: bool, correlation_s: Any, modulation_s: Any, age: bool, n_mfcc: int, n_bands: int
+) -> None:
+    spec = FrontendSpec(
+        n_mfcc=8,
+        running_deltas=deltas,
+        correlation_s=correlation_s,
+        n_correlated_mfcc=n_mfcc,
+        modulation_s=modulation_s,
+        n_modulation_bands=n_bands,
+        age=age,
+    )
+    names = spec.feature_names
+    assert len(set(names)) == len(names) == spec.n_features
+    again = FrontendSpec.from_dict(json.loads(json.dumps(spec.to_dict())))
+    assert again == spec
+    assert again.fingerprint() == spec.fingerprint()
+
+
+def test_order_of_what_remembers() -> None:
+    spec = FrontendSpec(
+        features=("contrast", "mfcc"),
+        n_mfcc=3,
+        n_contrast_bands=1,
+        running_s=(2.5, 10.0),
+        running_deltas=True,
+        correlation_s=(8.0,),
+        n_correlated_mfcc=2,
+        modulation_s=(6.0,),
+        n_modulation_groups=2,
+        n_modulation_bands=2,
+        age=True,
+    )
+    frame = ("contrast_0", "contrast_1", "mfcc_0", "mfcc_1", "mfcc_2")
+    assert spec.feature_names == (
+        *frame,
+        *(f"{name}_{kind}_{tau}s" for tau in ("2.5", "10") for kind in ("mean", "spread", "delta") for name in frame),
+        "corr_8s_mfcc_1_mfcc_2",
+        *("corr_8s_mfcc_1_contrast_0", "corr_8s_mfcc_2_contrast_0"),
+        *("corr_8s_mfcc_1_contrast_1", "corr_8s_mfcc_2_contrast_1", "corr_8s_contrast_0_contrast_1"),
+        *("mod_6s_mel_0_0.15hz", "mod_6s_mel_0_5.5hz", "mod_6s_mel_1_0.15hz", "mod_6s_mel_1_5.5hz"),
+        *("age_log", "age_start"),
+    )
+
+
 def test_names_of_a_frame() -> None:
     spec = FrontendSpec(features=("rms", "mfcc"), n_mfcc=2, running_s=(2.5,))
     assert spec.feature_names == (
@@ -67,10 +120,29 @@ def test_every_number_is_in_the_fingerprint() -> None:
         "n_chroma": 24,
         "rolloff_fraction": 0.9,
         "running_s": (3.0,),
+        "running_deltas": True,
+        "correlation_s": (8.0,),
+        "n_correlated_mfcc": 10,
+        "correlate_contrast": False,
+        "modulation_s": (6.0,),
+        "n_modulation_groups": 8,
+        "n_modulation_bands": 7,
+        "modulation_min_hz": 0.2,
+        "modulation_max_hz": 5.0,
+        "age": True,
+        "floor_below_db": 60.0,
+        "floor_level_s": 3.0,
+        "contrast_ceiling_db": 50.0,
     }
     assert changes.keys() == FrontendSpec().to_dict().keys()
-    prints = {FrontendSpec(**{k: v}).fingerprint() for k, v in changes.items()}
-    assert len(prints | {FrontendSpec().fingerprint()}) == len(changes) + 1
+    switched_on: dict[str, Any] = {"correlation_s": (4.0,), "modulation_s": (4.0,), "floor_below_db": 50.0}
+    prints = {FrontendSpec(**{**switched_on, k: v}).fingerprint() for k, v in changes.items()}
+    assert len(prints | {FrontendSpec(**switched_on).fingerprint()}) == len(changes) + 1
+
+
+@pytest.mark.parametrize("off", [{"n_correlated_mfcc": 3}, {"n_modulation_bands": 4}, {"modulation_max_hz": 5.0}])
+def test_what_is_switched_off_is_not_in_the_fingerprint(off: dict[str, Any]) -> None:
+    assert FrontendSpec(**off).fingerprint() == FrontendSpec().fingerprint()
 
 
 def test_fingerprint_is_stable() -> None:
@@ -111,6 +183,24 @@ def test_fingerprint_is_stable() -> None:
         {"running_s": (0.01,)},
         {"running_s": ("2",)},
         {"running_s": (float("inf"),)},
+        {"running_deltas": 1},
+        {"running_deltas": True, "running_s": ()},
+        {"correlation_s": (0.01,)},
+        {"correlation_s": [8.0]},
+        {"correlation_s": (8.0,), "features": ("rms",)},
+        {"n_correlated_mfcc": 20, "correlation_s": (8.0,)},
+        {"n_correlated_mfcc": -1, "correlation_s": (8.0,)},
+        {"n_correlated_mfcc": 5.0},
+        {"modulation_s": (True,)},
+        {"modulation_s": (4000.0,)},
+        {"n_modulation_groups": 65, "modulation_s": (6.0,)},
+        {"n_modulation_groups": 0, "modulation_s": (6.0,)},
+        {"n_modulation_bands": 0, "modulation_s": (6.0,)},
+        {"modulation_min_hz": 0.0, "modulation_s": (6.0,)},
+        {"modulation_min_hz": 5.5, "modulation_s": (6.0,)},
+        {"modulation_max_hz": 5.75, "modulation_s": (6.0,)},
+        {"modulation_max_hz": float("nan")},
+        {"age": "yes"},
     ],
 )
 def test_refuses(change: dict[str, Any]) -> None:

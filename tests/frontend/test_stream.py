@@ -8,17 +8,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtgenre.errors import ConfigError
+from rtgenre.frontend import kernels
 from rtgenre.frontend.spec import FEATURES, FrontendSpec
 from rtgenre.frontend.stream import Frontend
 from tests import contract, signals
 
 ALL = FrontendSpec.librosa_default(features=FEATURES, running_s=(1.0,))
+REMEMBERING = FrontendSpec(
+    running_s=(2.5, 10.0, 40.0), running_deltas=True, correlation_s=(8.0,), modulation_s=(6.0,), age=True
+)
 SPECS = {
     "default": FrontendSpec(),
+    "remembering": REMEMBERING,
     "librosa": FrontendSpec.librosa_default(),
     "everything": ALL,
     "small": FrontendSpec(n_fft=256, hop=100, n_mels=20, n_mfcc=10, n_contrast_bands=4, running_s=(0.5,)),
     "hop_is_window": FrontendSpec(n_fft=1024, hop=1024, n_mels=40),
+    "modulation_only": FrontendSpec(
+        n_fft=512, hop=300, n_mels=30, features=("flux", "zcr"), running_s=(), modulation_s=(0.5, 3.0), age=True
+    ),
 }
 
 
@@ -43,7 +51,7 @@ def test_any_split_is_bit_equal(sizes: list[int]) -> None:
 
 
 @pytest.mark.parametrize("name", signals.EXTREME)
-@pytest.mark.parametrize("spec", [ALL, SPECS["default"]], ids=["everything", "default"])
+@pytest.mark.parametrize("spec", [ALL, REMEMBERING, SPECS["default"]], ids=["everything", "remembering", "default"])
 def test_extreme_signals_stay_finite(name: str, spec: FrontendSpec) -> None:
     frames = Frontend(spec).offline(signals.EXTREME[name](3 * 22050))
     assert np.isfinite(frames).all()
@@ -114,7 +122,13 @@ def test_from_power_is_from_samples(make: Any, signal: str) -> None:
 @pytest.mark.parametrize("signal", ["music", "silence_edges"])
 @pytest.mark.parametrize("make", [FrontendSpec, FrontendSpec.librosa_default])
 def test_from_its_own_spectra_is_bit_equal(make: Any, signal: str) -> None:
-    spec = make(features=tuple(f for f in FEATURES if f not in ("zcr", "rms")), running_s=(1.0, 5.0))
+    spec = make(
+        features=tuple(f for f in FEATURES if f not in ("zcr", "rms")),
+        running_s=(1.0, 5.0),
+        running_deltas=True,
+        correlation_s=(4.0,),
+        modulation_s=(4.0,),
+    )
     frontend = Frontend(spec)
     x = signals.music(3 * 22050) if signal == "music" else signals.silence_edges(3 * 22050)
     state = frontend.init_state()
@@ -243,3 +257,21 @@ def test_warm_makes_compiled_true() -> None:
     frontend = Frontend(SPECS["default"])
     frontend.warm()
     assert frontend.compiled()
+
+
+def test_one_compiled_kernel_serves_every_spec() -> None:
+    # ``compiled`` asks for the window length only; so whatever else a spec wants must not need a compiler.
+    Frontend(SPECS["default"]).warm()
+    Frontend(REMEMBERING).warm()
+    assert len(kernels.frame_of_power.signatures) == 1
+    assert Frontend(REMEMBERING).compiled()
+
+
+def test_forgetting_leaves_no_trace_in_what_is_said_of_samples() -> None:
+    frontend = Frontend(SPECS["remembering"])
+    x = signals.music(20 * 1920 + 2048)
+    _, state = frontend.step(x, frontend.init_state())
+    state = frontend.forget(state)
+    more = signals.noise(30 * 1920)
+    after, _ = frontend.step(more, state)
+    assert after.tobytes() == frontend.offline(np.concatenate([x[-(2048 - 1920) :], more])).tobytes()
