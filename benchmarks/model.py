@@ -1,6 +1,7 @@
-"""How long one step of the model takes: the compiled cell and torch, side by side in one run.
+"""How long one step of the model takes: the compiled step and torch, side by side in one run.
 
-Writes one JSON line for each runtime and network, and one with the ratio of their medians.
+Writes one JSON line for each runtime and network, and one with the ratio of their medians. Besides the shipped
+model, two networks of random weights are timed: one of the shipped sizes or about them, and a small one.
 
     python benchmarks/model.py [--steps N] [--model FOLDER]
 """
@@ -10,15 +11,19 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
+from rtgenre.errors import CheckpointError
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.model import checkpoint as checkpoints
-from rtgenre.model.checkpoint import Architecture, Checkpoint
+from rtgenre.model.architecture import Architecture
+from rtgenre.model.checkpoint import Checkpoint
 from rtgenre.model.runtime import cuda_device_count, open_runtime
 
 if TYPE_CHECKING:
@@ -27,26 +32,59 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 
 
-def random_checkpoint(hidden: int, layers: int) -> Checkpoint:
-    spec, rng = FrontendSpec(), np.random.default_rng(0)
-    architecture = Architecture(hidden=hidden, layers=layers, input_clip=5.0)
-    shapes = architecture.tensor_shapes(spec.n_features, 10)
+LIKELY = Architecture(
+    encoder_inputs=20,
+    encoder_width=160,
+    encoder_layers=4,
+    pooling_s=8.0,
+    encoder_head=256,
+    embedding=136,
+    embedding_s=20.0,
+    trunk=256,
+    hidden=64,
+    layers=1,
+    input_clip=5.0,
+)
+SMALL = msgspec.structs.replace(LIKELY, encoder_width=64, encoder_layers=3, encoder_head=128, trunk=128)
+# 446 features: running values, correlations, modulations, age.
+SPEC = FrontendSpec(
+    running_s=(2.5, 8.0, 25.0),
+    running_deltas=True,
+    correlation_s=(8.0,),
+    correlate_contrast=False,
+    modulation_s=(6.0,),
+    age=True,
+)
+
+
+def random_checkpoint(name: str, architecture: Architecture) -> Checkpoint:
+    rng = np.random.default_rng(0)
+    shapes = architecture.tensor_shapes(SPEC.n_features, 10)
     return Checkpoint(
-        spec=spec,
+        spec=SPEC,
         labels=tuple("abcdefghij"),
-        mean=np.zeros(spec.n_features, np.float32),
-        std=np.ones(spec.n_features, np.float32),
-        tensors={name: (0.1 * rng.standard_normal(shape)).astype(np.float32) for name, shape in shapes.items()},
+        mean=np.zeros(SPEC.n_features, np.float32),
+        std=np.ones(SPEC.n_features, np.float32),
+        tensors={key: (0.05 * rng.standard_normal(shape)).astype(np.float32) for key, shape in shapes.items()},
         architecture=architecture,
         temperature=1.0,
-        id=f"random {layers}x{hidden}",
+        id=name,
     )
+
+
+def models(shipped: Path) -> list[Checkpoint]:
+    made = [random_checkpoint("random, likely sizes", LIKELY), random_checkpoint("random, small", SMALL)]
+    try:
+        return [checkpoints.load(shipped), *made]
+    except CheckpointError as error:
+        print(f"not timed: {error.message}", file=sys.stderr)
+        return made
 
 
 def timed(runtime: Runtime, steps: int) -> tuple[float, np.ndarray]:
     """Seconds of the first step, and of each of the steps after it."""
     frames = np.random.default_rng(1).standard_normal((64, 1, runtime.n_features)).astype(np.float32)
-    out, state = np.empty((1, len(runtime.labels)), np.float32), runtime.init_state()
+    out, state = np.empty((1, runtime.n_outputs), np.float32), runtime.init_state()
     start = time.perf_counter()
     _, state = runtime.step(frames[0], state, out)
     first = time.perf_counter() - start
@@ -64,7 +102,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "gtzan-lstm")
     arguments = parser.parse_args()
     machine = {"machine": platform.machine(), "system": platform.system(), "python": platform.python_version()}
-    for model in (checkpoints.load(arguments.model), random_checkpoint(128, 2)):
+    for model in models(arguments.model):
+        weights = sum(tensor.size for tensor in model.tensors.values())
         medians = {}
         for device in ("cpu", "torch", *(("cuda",) if cuda_device_count() else ())):
             runtime = open_runtime(model, device)
@@ -72,7 +111,8 @@ def main() -> None:
             p50, p95, p99 = np.percentile(taken, (50, 95, 99)) * 1e6
             medians[device] = p50
             figures = {"p50_us": p50, "p95_us": p95, "p99_us": p99, "max_us": taken.max() * 1e6}
-            line = {"benchmark": "model.step", "model": model.id, "device": runtime.device, "steps": len(taken)}
+            line = {"benchmark": "model.step", "model": model.id, "weights": weights, "device": runtime.device}
+            line["steps"] = len(taken)
             rounded = {name: round(float(value), 2) for name, value in figures.items()}
             print(json.dumps({**line, **rounded, "first_step_ms": round(first * 1e3, 2), **machine}), flush=True)
         for device, p50 in medians.items():

@@ -107,6 +107,7 @@ def open_pipeline(settings: Settings, checkpoint: Checkpoint) -> Pipeline:
     from rtgenre.frontend.stream import Frontend
     from rtgenre.model.runtime import is_compiled, open_runtime
     from rtgenre.pipeline import Pipeline
+    from rtgenre.posterior.calibration import Calibration
 
     frontend = Frontend(checkpoint.spec)
     compiled = frontend.compiled() and is_compiled()
@@ -116,7 +117,7 @@ def open_pipeline(settings: Settings, checkpoint: Checkpoint) -> Pipeline:
         pipeline = Pipeline(
             frontend,
             open_runtime(checkpoint, settings.model.device),
-            checkpoint.temperature,
+            Calibration.of(checkpoint),
             settings.posterior,
         )
         pipeline.warm()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtgenre.config import Loaded
+    from rtgenre.training.train import TrainSettings
 
 Parameters = ParamSpec("Parameters")
 
@@ -259,19 +260,64 @@ def bench(
 @leaves
 def train(
     data: Annotated[
-        Path, typer.Option("--data", metavar="FILE", help="Corpus of spectra (.npz) with train and valid.")
+        Path,
+        typer.Option("--data", metavar="PATH", help="Spectra (.npz), or sound: a folder for each label."),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Checkpoint folder to write.")],
-    seed: Annotated[int, typer.Option("--seed", help="Of every random draw.")] = 0,
+    teacher: Annotated[
+        Path | None,
+        typer.Option("--teacher", metavar="FILE", help="Clips with a teacher's embeddings: teaches the encoder anew."),
+    ] = None,
+    encoder: Annotated[
+        Path | None, typer.Option("--encoder", metavar="FOLDER", help="Or take this model's; the shipped one's.")
+    ] = None,
+    not_music: Annotated[
+        Path | None, typer.Option("--not-music", metavar="FOLDER", help="Sound that is no music: speech/, noise/ …")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of every random draw.")] = 0,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Fit so many networks, and report their mean.")] = 1,
+    folds: Annotated[
+        bool, typer.Option("--folds/--no-folds", help="Also five-fold cross-validation over artists.")
+    ] = False,
+    final: Annotated[
+        bool, typer.Option("--final/--no-final", help="Write weights that also learned from valid (measured without).")
+    ] = False,
+    copies: Annotated[int, typer.Option("--copies", min=2, help="How often each clip comes, coloured anew.")] = 6,
+    jobs: Annotated[int | None, typer.Option("--jobs", metavar="N", min=1, help="Processes; one a core.")] = None,
     name: Annotated[str, typer.Option("--name", help="Name of the model.")] = "gtzan-lstm",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on the way.")] = False,
 ) -> int:
-    """Train a model from spectra: weights, figures on held-out artists and a model card.
+    """Train a model: weights, figures on held-out artists, curves and a model card.
 
-    The same seed, machine and libraries give the same weights.
+    What takes long is kept (features and encoder in the cache, finished fits in runs.jsonl): a run that was broken
+    off goes on where it was. The same seed, data, machine and libraries give the same weights.
+
+    Examples: rtgenre train --data my_music --out my_model · rtgenre train --data gtzan_power.npz --teacher
+    fma_small_mfcc.npz --not-music not_music --seeds 5 --folds --final --out models/gtzan-lstm
     """
     from rtgenre.commands.train import train as run_training
 
-    return run_training(data, out, seed, name)
+    def settings() -> TrainSettings:
+        from rtgenre.training.segments import SegmentSettings
+        from rtgenre.training.train import TrainSettings
+
+        return TrainSettings(
+            data=data,
+            out=out,
+            teacher=teacher,
+            encoder_from=encoder,
+            not_music=not_music,
+            seed=seed,
+            seeds=seeds,
+            folds=folds,
+            final=final,
+            segments=SegmentSettings(copies=copies),
+            id=name,
+            quiet=quiet,
+            jobs=jobs or os.cpu_count() or 1,
+        )
+
+    return run_training(settings)
 
 
 @app.command("eval")

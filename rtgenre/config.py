@@ -57,6 +57,13 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     device: Literal["auto", "cpu", "torch", "cuda"] = "auto"
 
 
+class LabelSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Labels of one's own (``[labels]``)."""
+
+    own: bool = True
+    folder: str = ""
+
+
 class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The ZeroMQ feed (``[feed]``)."""
 
@@ -78,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     source: SourceSettings = SourceSettings()
     model: ModelSettings = ModelSettings()
     posterior: PolicySettings = PolicySettings()
+    labels: LabelSettings = LabelSettings()
     feed: FeedSettings = FeedSettings()
     log: LogSettings = LogSettings()
 

@@ -67,6 +67,12 @@ class FrontendMismatchError(CheckpointError):
     """A checkpoint was trained on other features than this frontend computes."""
 
 
+class LabelError(RtgenreError):
+    """What is kept of one's own labels is broken, another model's, or cannot be written."""
+
+    exit_code = EX_CONFIG
+
+
 class OutputError(RtgenreError):
     """An output cannot start: port in use, address refused, no access."""
 

@@ -98,6 +98,31 @@ class Decision:
     since_hop: int
 
 
+class TrackReason(StrEnum):
+    """Why a track was taken to begin (``reason`` in the feed)."""
+
+    START = "start"  # the first sound
+    CHANGE = "change"  # the model heard another track begin
+    SILENCE = "silence"  # sound came back after a long silence
+    GAP = "gap"  # … after much lost audio
+    RESET = "reset"  # … after somebody asked for a fresh state
+
+
+@dataclass(frozen=True, slots=True)
+class TrackStart:
+    """Where a track begins.
+
+    Attributes:
+        reason: how that is known.
+        hop: index of its first hop; with ``change`` an estimate, some seconds before it was recognised.
+        sample: index of that hop's first sample, at the frontend's rate.
+    """
+
+    reason: TrackReason
+    hop: int
+    sample: int
+
+
 @dataclass(frozen=True, slots=True)
 class Posterior:
     """One hop's answer.
@@ -112,6 +137,12 @@ class Posterior:
         age_s: seconds heard since the model's state was last reset.
         frontend_ns: time spent in the frontend for this hop.
         model_ns: time spent in the model and the policy for this hop.
+        music: smoothed probability that this is music; in silence the last one, 0.5 before any sound.
+        track: number of the track, from 1; in silence the last one, 0 before any sound.
+        track_start: where it begins; None before any sound.
+        track_change: true on the one hop at which a track was recognised to have followed another.
+        own: (n_own,) float32, smoothed probabilities of one's own labels; what they lack to 1 is "none of these".
+            None where there are none.
     """
 
     hop: int
@@ -123,3 +154,8 @@ class Posterior:
     age_s: float
     frontend_ns: int = field(compare=False)
     model_ns: int = field(compare=False)
+    music: float = field(default=0.5, kw_only=True)
+    track: int = field(default=0, kw_only=True)
+    track_start: TrackStart | None = field(default=None, kw_only=True)
+    track_change: bool = field(default=False, kw_only=True)
+    own: FloatArray | None = field(default=None, kw_only=True)

@@ -34,12 +34,16 @@ class Span:
         end_s: where it ends.
         state: what is heard.
         label: the genre decided for, None unless the state is ``music``.
+        track: number of the track, 0 before any sound.
+        track_start_s: where that track begins: where it was found to have changed, somewhat before the span.
     """
 
     start_s: float
     end_s: float
     state: str
     label: str | None
+    track: int = 0
+    track_start_s: float = 0.0
 
 
 class FileTagger:
@@ -99,7 +103,7 @@ class FileTagger:
 
 
 def spans(hops: list[Posterior], sample_rate: int) -> list[Span]:
-    """Join hops of the same decision.
+    """Join hops of the same decision within a track: what was said at each moment, not what is known afterwards.
 
     Args:
         hops: in order.
@@ -107,9 +111,11 @@ def spans(hops: list[Posterior], sample_rate: int) -> list[Span]:
     """
     found: list[Span] = []
     start_s = 0.0
-    for decision, group in itertools.groupby(hops, key=lambda hop: (hop.decision.state, hop.decision.label)):
-        end_s = list(group)[-1].end_sample / sample_rate
-        found.append(Span(start_s, end_s, str(decision[0]), decision[1]))
+    for _, group in itertools.groupby(hops, key=lambda hop: (hop.track, hop.decision.state, hop.decision.label)):
+        last = list(group)[-1]
+        end_s = last.end_sample / sample_rate
+        track_start_s = last.track_start.sample / sample_rate if last.track_start is not None else 0.0
+        found.append(Span(start_s, end_s, str(last.decision.state), last.decision.label, last.track, track_start_s))
         start_s = end_s
     return found
 

@@ -36,8 +36,10 @@ def test_after_hours_of_tracks_the_state_is_as_good_as_a_fresh_one() -> None:
         smooth = smoother.init_state()
         for power in corpus.power(clip, checkpoint.spec):
             frame, heard = frontend.step_power(power, heard)
-            logits, state = runtime.step(frame[None], state)
-            posterior, smooth = smoother.step(log_softmax(logits[0], checkpoint.temperature), smooth)
+            outputs, state = runtime.step(frame[None], state)
+            posterior, smooth = smoother.step(
+                log_softmax(outputs[0, : len(checkpoint.labels)], checkpoint.temperature), smooth
+            )
         return bool(posterior.argmax() == corpus.label[clip]), heard, state
 
     corpus = read_corpus(SPECTRA)

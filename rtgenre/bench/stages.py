@@ -33,7 +33,7 @@ def measure(pipeline: Pipeline) -> dict[str, NDArray[np.float64]]:
     blocks = [samples[: spec.n_fft], *np.split(samples[spec.n_fft :], HOPS)]
     frontend = pipeline.frontend.init_state()
     frame = np.empty((1, spec.n_features), np.float32)
-    logits = np.empty((1, len(pipeline.runtime.labels)), np.float32)
+    outputs = np.empty((1, pipeline.runtime.n_outputs), np.float32)
     model = pipeline.runtime.init_state()
     state = pipeline.init_state()
     composer = wire.Composer("", "bench", wire.ModelId("", ""), pipeline.runtime.labels, spec.sample_rate)
@@ -49,7 +49,7 @@ def measure(pipeline: Pipeline) -> dict[str, NDArray[np.float64]]:
 
     return {
         "frontend": _time(one_frame, blocks),
-        "model": _time(lambda _: pipeline.runtime.step(frame, model, logits), blocks),
+        "model": _time(lambda _: pipeline.runtime.step(frame, model, outputs), blocks),
         "pipeline": _time(lambda block: pipeline.step(block, state), blocks),
         "message": _time(one_message, blocks),
     }

@@ -113,13 +113,18 @@ def _print_summary(path: Path, tagger: FileTagger, summary: Summary, labels: tup
         f"[bold]{escape(printable(path.name))}[/]  [dim]{length}{info.sample_rate} Hz, {info.channels} ch{speed}[/]"
     )
     if summary.label is None:
-        console.print("  no genre decided: silence, or too short")
+        console.print("  no genre decided: silence, no music, or too short")
     else:
         console.print(f"  [bold green]{summary.label}[/]  for {summary.share:.0%} of the time")
         ranked = sorted(zip(summary.mean, labels, strict=True), reverse=True)[:3]
         console.print("  mean posterior: " + ", ".join(f"{label} {p:.2f}" for p, label in ranked))
+    track = 1
     for span in summary.spans:
-        console.print(f"  {_clock(span.start_s)} – {_clock(span.end_s)}  {span.label or f'({span.state})'}")
+        if span.track > track:
+            track = span.track
+            console.print(f"  [dim]track {track}, from {_clock(span.track_start_s)}[/]")
+        said = span.label or f"({span.state.replace('_', ' ')})"
+        console.print(f"  {_clock(span.start_s)} – {_clock(span.end_s)}  {said}")
     for count, what in (
         (tagger.clipped_samples, "clipped"),
         (tagger.non_finite_samples, "not finite, taken as zero"),

@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from rtgenre import logs
+from rtgenre import app, logs
 from rtgenre.errors import EX_OK, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+
+    from rtgenre.training.train import TrainSettings
 
 
-def train(data: Path, out: Path, seed: int, name: str) -> int:
+def train(settings_of: Callable[[], TrainSettings]) -> int:
     """Train and say how well it went.
 
+    Args:
+        settings_of: makes the settings once it is known that they can be made. Without a teacher, the encoder is the
+            shipped model's.
+
     Raises:
-        RtgenreError: the corpus cannot be used.
+        RtgenreError: the data cannot be used.
     """
-    _need("torch", "sklearn")
-    from rtgenre.training.train import TrainSettings, run
+    _need("torch", "sklearn", "matplotlib")
+    import dataclasses
+
+    from rtgenre.config import ModelSettings
+    from rtgenre.training.train import run
 
     logs.set_up("info", as_json=False, keep=False)
-    _print(run(TrainSettings(data=data, out=out, seed=seed, id=name)))
+    settings = settings_of()
+    if settings.teacher is None and settings.encoder_from is None:
+        settings = dataclasses.replace(settings, encoder_from=app.model_folder(ModelSettings()))
+    begun = time.monotonic()
+    console = Console(stderr=True, highlight=False)
+
+    def note(line: str) -> None:
+        if not settings.quiet:
+            console.print(f"[dim]{time.monotonic() - begun:6.0f} s[/dim]  {line}", soft_wrap=True)
+
+    _print(run(settings, note))
     return EX_OK
 
 

@@ -76,7 +76,7 @@ from rtgenre.frontend.compiling import kernel, part
 ) = range(53)
 
 # From CONSTANTS_W on in ``weights``.
-BIN_HZ, LOG_FLOOR, CONTRAST_FLOOR, ROLLOFF, AGE_CAP, FLOOR_SHARE, LEVEL_W, CONTRAST_CEILING, N_CONSTANTS = range(9)
+BIN_HZ, LOG_FLOOR, CONTRAST_FLOOR, ROLLOFF, AGE_CAP, FLOOR_SHARE, LEVEL_ALPHA, CONTRAST_CEILING, N_CONSTANTS = range(9)
 
 MEL_BLOCK = 16  # mel rows are padded to whole blocks, so that no loop has a remainder
 _SUM_BLOCK = 32
@@ -452,7 +452,7 @@ def mel_block(weights: Any, layout: Any, memory: Any, heard: int, follows: bool,
     mel_spectrum(padded_power, layout[layout[MEL_ROWS] :], weights[layout[MEL_W] :], log_mel)
     constants = weights[layout[CONSTANTS_W] : layout[CONSTANTS_W] + N_CONSTANTS]
     if constants[FLOOR_SHARE] > _F0:
-        raise_floor(log_mel, constants[FLOOR_SHARE], constants[LEVEL_W], heard, memory[layout[LEVEL_M] :])
+        raise_floor(log_mel, constants[FLOOR_SHARE], constants[LEVEL_ALPHA], heard, memory[layout[LEVEL_M] :])
     to_decibels(log_mel, constants[LOG_FLOOR])
     if layout[MFCC_OUT] >= 0:
         dense(weights[layout[DCT_W] :], log_mel, out[layout[MFCC_OUT] : layout[MFCC_OUT] + layout[N_MFCC]])

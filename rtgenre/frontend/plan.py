@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 RELATIVE_BANDWIDTH = 0.45  # of a modulation resonator: half-power bandwidth over centre
 MODULATION_MEAN_S = 10.0  # time constant of the running mean that is taken off a mel group before its resonators
-AGE_CAP_S = 40.0  # endless sound looks no older than this: a model was trained on clips
+AGE_CAP_S = 29.0  # endless sound looks no older than this: models are trained on clips of 30 s
 
 _OUT_SLOTS: dict[Feature, int] = {
     "mfcc": kernels.MFCC_OUT,
@@ -177,7 +177,7 @@ def _constants(spec: FrontendSpec) -> NDArray[np.float64]:
     constants[kernels.AGE_CAP] = round(AGE_CAP_S * spec.hops_per_s)
     if spec.floor_below_db:
         constants[kernels.FLOOR_SHARE] = 10.0 ** (-spec.floor_below_db / 10.0)
-        constants[kernels.LEVEL_W] = _weights_of(spec, (spec.floor_level_s,))[0]
+        constants[kernels.LEVEL_ALPHA] = _weights_of(spec, (spec.floor_level_s,))[0]
     constants[kernels.CONTRAST_CEILING] = spec.contrast_ceiling_db or np.inf
     return constants
 

@@ -130,7 +130,9 @@ class FrontendSpec:
         if self.running_deltas:
             _require(len(self.running_s) > 0, "running_deltas", True, "with at least one time constant in running_s")
         _require(0.0 <= self.floor_below_db <= 120.0, "floor_below_db", self.floor_below_db, "from 0 (none) to 120 dB")
-        _require(shortest <= self.floor_level_s <= 600.0, "floor_level_s", self.floor_level_s, "from a hop to 600 s")
+        if self.floor_below_db:
+            level_s = self.floor_level_s
+            _require(shortest <= level_s <= 600.0, "floor_level_s", level_s, "from a hop to 600 s")
         ceiling = self.contrast_ceiling_db
         _require(0.0 <= ceiling <= 200.0, "contrast_ceiling_db", ceiling, "from 0 (none) to 200 dB")
         if self.correlation_s:

@@ -280,6 +280,39 @@ class Frontend:
         self._advance(state, self.spec.hop)
         return out, state
 
+    @property
+    def row_size(self) -> int:
+        """Values of one ``spectrum_row``."""
+        return fft.POWER + self.spec.n_bins
+
+    def spectrum_row(self, state: FrontendState) -> FloatArray:
+        """All that the last hop's frame was made of, statistics aside: for ``hear_again``, later.
+
+        Args:
+            state: a stream that has had a frame.
+
+        Returns:
+            (row_size,) float32, a view that the next hop overwrites: copy it.
+        """
+        return state.memory[: self.row_size]
+
+    def hear_again(self, row: FloatArray, state: FrontendState, out: FloatArray) -> None:
+        """One frame from a kept row, without allocating: running statistics learn it, the clock stands still.
+
+        After ``forget``, the frames of a stretch of rows are bit for bit those of a stream that began with it,
+        whatever the spec (zero crossings and level are in the row).
+
+        Args:
+            row: (row_size,) float32, from ``spectrum_row``.
+            state: the stream's state; only what ``forget`` forgets is changed.
+            out: (n_features,) float32, contiguous; written whole.
+        """
+        plan = self._plan
+        state.memory[: self.row_size] = row
+        kernels.frame_of_power(plan.weights, plan.layout, state.memory, state.heard, state.follows, out)
+        state.heard += 1
+        state.follows = True
+
     def gap(self, n_samples: int, state: FrontendState) -> FrontendState:
         """Tell the stream that samples were lost here.
 

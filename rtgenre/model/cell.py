@@ -1,15 +1,13 @@
 """The network's step as one numba kernel: no torch, no allocation, the GIL released.
 
-Each gate needs ``1 / (1 + exp(-a))``, and ``tanh(a) = 2 / (1 + exp(-2a)) - 1``. So the signs and the factor 2
-are folded into the weights when they are packed, all four gates are one vector, and one vectorised exponential
-serves them all. Matrices are stored transposed, (inputs + 1, outputs) with the bias as last row, so that the
-inner loop runs over outputs: contiguous, free of dependencies, and fused multiply-add without reordering.
+How the weights are laid out, and why, is told in ``packed``. Everything compiled is in this one file: numba's cache
+watches only the file of the entry point.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
@@ -19,111 +17,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rtgenre.model.checkpoint import Checkpoint
+    from rtgenre.model.packed import Scratch, Weights
 
     FloatArray = NDArray[np.float32]
     IntArray = NDArray[np.int32]
 
-_UNROLL = 8  # rows of a matrix taken at once; input widths are padded to a multiple of it
-_LANES = 16  # float32 in the widest vector register; output widths of the head are padded to it
 _LOG2_E = np.float32(1.4426950408889634)
 # ln 2 in two parts (Cody & Waite): n·_LN2_HIGH is exact for |n| < 2^11, so the reduced argument loses nothing.
 _LN2_HIGH = np.float32(0.693359375)
 _LN2_LOW = np.float32(-2.12194440e-4)
 _EXP_LIMIT = np.float32(60.0)  # beyond it sigmoid and tanh are 0 or ±1 in float32; keeps the squares finite
+# As in ``architecture``, but written here: the cache would not notice a change there. A test compares them.
+_VARIANCE_FLOOR = np.float32(1e-4)
+_HEARD_LIMIT = np.int32(1 << 20)
+_ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)
 _TWO = np.float32(2.0)
-
-
-class Weights(NamedTuple):
-    """Packed constants of the kernel; all float32, rows 64-byte aligned.
-
-    Attributes:
-        scale: (2, n_inputs): mean and 1/std, zero where padded.
-        projection: (n_inputs + 1, hidden).
-        cells: (layers, 2 * hidden + 1, 4 * hidden); inputs are [below | h], gates in order i, f, o, g.
-        head: (2 * hidden + 1, n_outputs); inputs are [h | u], outputs padded with zeros.
-    """
-
-    scale: FloatArray
-    projection: FloatArray
-    cells: FloatArray
-    head: FloatArray
-
-
-class Scratch(NamedTuple):
-    """Working memory of one ``step``; whoever steps concurrently needs one each.
-
-    Attributes:
-        inputs: (n_inputs,) float32: normalised input.
-        lower: (2 * hidden,) float32: what a matrix is applied to.
-        projected: (hidden,) float32: u.
-        gates: (4 * hidden,) float32.
-        gate_bits: the same memory as int32.
-        powers: (4 * hidden,) int32: powers of two of ``_exp``.
-        outputs: (n_outputs,) float32.
-    """
-
-    inputs: FloatArray
-    lower: FloatArray
-    projected: FloatArray
-    gates: FloatArray
-    gate_bits: IntArray
-    powers: IntArray
-    outputs: FloatArray
-
-
-def aligned(*shape: int) -> FloatArray:
-    """Zeros of float32 whose first element lies on a cache line (64 bytes)."""
-    size = int(np.prod(shape))
-    raw = np.zeros(size + 16, np.float32)
-    start = (-raw.ctypes.data // 4) % 16
-    return raw[start : start + size].reshape(shape)
-
-
-def pack(checkpoint: Checkpoint) -> Weights:
-    """Transpose, reorder and pre-scale a checkpoint's tensors for ``step``."""
-    shape, tensors = checkpoint.architecture, checkpoint.tensors
-    hidden, n_features, n_labels = shape.hidden, checkpoint.mean.size, len(checkpoint.labels)
-    n_inputs = -(-n_features // _UNROLL) * _UNROLL
-
-    scale = aligned(2, n_inputs)
-    scale[0, :n_features] = checkpoint.mean
-    scale[1, :n_features] = 1.0 / checkpoint.std
-
-    projection = aligned(n_inputs + 1, hidden)
-    projection[:n_features] = -2.0 * tensors["projection.weight"].T
-    projection[-1] = -2.0 * tensors["projection.bias"]
-
-    cells = aligned(shape.layers, 2 * hidden + 1, 4 * hidden)
-    gates = np.arange(4 * hidden).reshape(4, hidden)[[0, 1, 3, 2]].ravel()  # torch: i, f, g, o
-    signs = np.repeat(np.array([-1, -1, -1, -2], np.float32), hidden)
-    for layer, cell in enumerate(cells):
-        cell[:hidden] = tensors[f"lstm.weight_ih_l{layer}"][gates].T * signs
-        cell[hidden:-1] = tensors[f"lstm.weight_hh_l{layer}"][gates].T * signs
-        bias = tensors[f"lstm.bias_ih_l{layer}"] + tensors[f"lstm.bias_hh_l{layer}"]
-        cell[-1] = bias[gates] * signs
-
-    head = aligned(2 * hidden + 1, -(-n_labels // _LANES) * _LANES)
-    head[:-1, :n_labels] = tensors["head.weight"].T
-    head[-1, :n_labels] = tensors["head.bias"]
-    return Weights(scale, projection, cells, head)
-
-
-def scratch_for(weights: Weights) -> Scratch:
-    """Working memory of the right sizes."""
-    hidden = weights.projection.shape[1]
-    gates = aligned(4 * hidden)
-    return Scratch(
-        inputs=aligned(weights.scale.shape[1]),
-        lower=aligned(2 * hidden),
-        projected=aligned(hidden),
-        gates=gates,
-        gate_bits=gates.view(np.int32),
-        powers=aligned(4 * hidden).view(np.int32),
-        outputs=aligned(weights.head.shape[1]),
-    )
-
 
 # "contract" allows fused multiply-add. Nothing that reorders sums or assumes finite values is allowed:
 # results must not depend on the vector width more than rounding does, and NaN must be seen to be removed.
@@ -145,7 +54,7 @@ def _kernel(function: Callable[..., None]) -> Any:
 
 @_part
 def _affine(matrix: FloatArray, inputs: FloatArray, out: FloatArray) -> None:
-    """``out = inputs · matrix[:-1] + matrix[-1]``; the number of inputs is a multiple of ``_UNROLL``."""
+    """``out = inputs · matrix[:-1] + matrix[-1]``; the number of inputs is a multiple of 8 (``packed`` sees to it)."""
     n_inputs = matrix.shape[0] - 1
     for j in range(out.size):
         out[j] = matrix[n_inputs, j]
@@ -185,11 +94,88 @@ def _exp(values: FloatArray, bits: IntArray, powers: IntArray) -> None:
 
 
 @_part
-def _cell(matrix: FloatArray, c: FloatArray, scratch: Scratch) -> None:
-    """One LSTM cell (Hochreiter & Schmidhuber 1997, with forget gate): ``scratch.lower`` = [below | h] → [ | h]."""
+def _relu(values: FloatArray) -> None:
+    """In place."""
+    for i in range(values.size):
+        values[i] = max(values[i], _ZERO)
+
+
+@_part
+def _convolve(matrix: FloatArray, history: FloatArray, read: FloatArray, scratch: Scratch) -> None:
+    """One convolution: ``scratch.given = relu(…)`` of two hops of ``history`` (2, n) and of ``read`` (n,).
+
+    ``history`` moves on by a hop. Rows of the matrix beyond 3n are padding, of zero weight.
+    """
+    n = read.size
+    for i in range(3 * n, matrix.shape[0] - 1):
+        scratch.stretch[i] = _ZERO  # another layer was here
+    for i in range(n):
+        scratch.stretch[i] = history[0, i]
+        scratch.stretch[n + i] = history[1, i]
+        scratch.stretch[2 * n + i] = read[i]
+        history[0, i] = history[1, i]
+        history[1, i] = read[i]
+    _affine(matrix, scratch.stretch, scratch.given)
+    _relu(scratch.given)
+
+
+@_part
+def _encode(
+    weights: Weights,
+    scratch: Scratch,
+    heard: int,
+    history: FloatArray,
+    pooled_mean: FloatArray,
+    pooled_variance: FloatArray,
+    embedding_mean: FloatArray,
+) -> None:
+    """The encoder of one stream: ``scratch.inputs`` = [z | | ] → [z | e | running mean of e]; the rest is state."""
+    width, n_inputs, n_embedding = pooled_mean.size, weights.scale.shape[1], embedding_mean.size
+    present, pooled, inputs = scratch.present, scratch.pooled, scratch.inputs
+    start = history.shape[1] - weights.convs.shape[0] * width  # the first convolution reads so many features
+    _convolve(weights.first_conv, history[:, :start], inputs[:start], scratch)
+    for i in range(width):
+        present[i] = scratch.given[i]
+    for layer in range(weights.convs.shape[0]):
+        _convolve(weights.convs[layer], history[:, start : start + width], present, scratch)
+        start += width
+        for i in range(width):
+            present[i] += scratch.given[i]
+
+    plain = _ONE / np.float32(heard + 1)
+    weight = max(plain, weights.least_pooling)
+    for i in range(width):
+        difference = present[i] - pooled_mean[i]
+        pooled_mean[i] += weight * difference
+        pooled_variance[i] = (_ONE - weight) * (pooled_variance[i] + weight * difference * difference)
+        pooled[i] = pooled_mean[i]
+        pooled[width + i] = np.sqrt(pooled_variance[i] + _VARIANCE_FLOOR)
+    _affine(weights.encoder_head, pooled, scratch.embedder)
+    _relu(scratch.embedder)
+    _affine(weights.embedding, scratch.embedder, inputs[n_inputs : n_inputs + n_embedding])
+
+    weight = max(plain, weights.least_embedding)
+    for i in range(n_embedding):
+        embedding_mean[i] += weight * (inputs[n_inputs + i] - embedding_mean[i])
+        inputs[n_inputs + n_embedding + i] = embedding_mean[i]
+
+
+@_part
+def _cell(matrix: FloatArray, h: FloatArray, c: FloatArray, scratch: Scratch) -> None:
+    """One LSTM cell (Hochreiter & Schmidhuber 1997, with forget gate) on ``scratch.lower`` = [below | ].
+
+    Args:
+        matrix: (n_below + hidden + 1, 4 * hidden).
+        h: (hidden,), replaced.
+        c: (hidden,), replaced.
+        scratch: ``lower`` becomes [h | …]: what the next cell reads.
+    """
     hidden = c.size
-    gates, bits = scratch.gates, scratch.gate_bits
-    _affine(matrix, scratch.lower, gates)
+    n_below = matrix.shape[0] - 1 - hidden
+    gates, bits, lower = scratch.gates, scratch.gate_bits, scratch.lower
+    for j in range(hidden):
+        lower[n_below + j] = h[j]
+    _affine(matrix, lower, gates)
     _exp(gates, bits, scratch.powers)
     for j in range(hidden):
         kept = c[j] / (_ONE + gates[hidden + j])
@@ -199,17 +185,23 @@ def _cell(matrix: FloatArray, c: FloatArray, scratch: Scratch) -> None:
     _exp(gates[:hidden], bits[:hidden], scratch.powers)
     for j in range(hidden):
         squashed = _TWO / (_ONE + gates[j]) - _ONE
-        scratch.lower[hidden + j] = squashed / (_ONE + gates[2 * hidden + j])
+        h[j] = squashed / (_ONE + gates[2 * hidden + j])
+        lower[j] = h[j]
 
 
 @_kernel
 def step(
     x: FloatArray,
     weights: Weights,
-    input_clip: np.float32,
     scratch: Scratch,
     h: FloatArray,
     c: FloatArray,
+    history: FloatArray,
+    pooled_mean: FloatArray,
+    pooled_variance: FloatArray,
+    embedding_mean: FloatArray,
+    heard: IntArray,
+    trunk: FloatArray,
     out: FloatArray,
 ) -> None:
     """One hop for each stream of a batch.
@@ -217,33 +209,35 @@ def step(
     Args:
         x: (batch, n_features) float32; NaN counts as the feature's mean.
         weights: packed constants.
-        input_clip: limit of the normalised inputs.
         scratch: working memory.
-        h: (layers, batch, hidden) float32, updated in place.
-        c: (layers, batch, hidden) float32, updated in place.
-        out: (batch, n_labels) float32: the logits.
+        h: this and what follows up to ``trunk``: the fields of ``ModelState``, updated in place.
+        c: see ``h``.
+        history: see ``h``.
+        pooled_mean: see ``h``.
+        pooled_variance: see ``h``.
+        embedding_mean: see ``h``.
+        heard: see ``h``.
+        trunk: see ``h``.
+        out: (batch, n_outputs) float32.
     """
-    hidden = c.shape[2]
+    hidden, n_trunk, clip = c.shape[2], trunk.shape[1], weights.input_clip
     lower = scratch.lower
     for row in range(x.shape[0]):
         for i in range(x.shape[1]):
             z = (x[row, i] - weights.scale[0, i]) * weights.scale[1, i]
-            z = np.float32(0.0) if np.isnan(z) else z
-            scratch.inputs[i] = min(max(z, -input_clip), input_clip)
-        _affine(weights.projection, scratch.inputs, scratch.gates[:hidden])
-        _exp(scratch.gates[:hidden], scratch.gate_bits[:hidden], scratch.powers)
-        for j in range(hidden):
-            scratch.projected[j] = _TWO / (_ONE + scratch.gates[j]) - _ONE
-            lower[j] = scratch.projected[j]
-        for layer in range(c.shape[0]):
-            for j in range(hidden):
-                lower[hidden + j] = h[layer, row, j]
-            _cell(weights.cells[layer], c[layer, row], scratch)
-            for j in range(hidden):
-                h[layer, row, j] = lower[hidden + j]
-                lower[j] = lower[hidden + j]
-        for j in range(hidden):
-            lower[hidden + j] = scratch.projected[j]
+            z = _ZERO if np.isnan(z) else z
+            scratch.inputs[i] = min(max(z, -clip), clip)
+        _encode(weights, scratch, heard[row], history[row], pooled_mean[row], pooled_variance[row], embedding_mean[row])
+        heard[row] = min(heard[row] + 1, _HEARD_LIMIT)
+        _affine(weights.trunk, scratch.inputs, trunk[row])
+        _relu(trunk[row])
+        for j in range(n_trunk):
+            lower[j] = trunk[row, j]
+        _cell(weights.first_cell, h[0, row], c[0, row], scratch)
+        for layer in range(1, c.shape[0]):
+            _cell(weights.cells[layer - 1], h[layer, row], c[layer, row], scratch)
+        for j in range(n_trunk):
+            lower[hidden + j] = trunk[row, j]
         _affine(weights.head, lower, scratch.outputs)
         for k in range(out.shape[1]):
             out[row, k] = scratch.outputs[k]

@@ -1,8 +1,9 @@
 """One checkpoint format: a folder with ``model.safetensors`` and ``model.json``, never pickle.
 
 The weights file holds the tensors and the normalisation constants; the JSON says what they mean: the
-``FrontendSpec`` they were trained on, the labels, the architecture, the temperature and where the training
-came from. Each guards the other: the JSON carries the weights' SHA-256 and the spec's fingerprint.
+``FrontendSpec`` they were trained on, the labels, the architecture, the calibration and where the training
+came from. The JSON guards both: it carries the weights' SHA-256, the spec's fingerprint, and a hash of all
+else that it says, so that an edited label list is noticed as surely as an edited weight.
 
 Everything here runs at start-up, in any thread. No torch.
 """
@@ -23,6 +24,7 @@ from safetensors.numpy import save as encode_tensors
 
 from rtgenre.errors import CheckpointError, ConfigError, FrontendMismatchError
 from rtgenre.frontend.spec import FrontendSpec
+from rtgenre.model.architecture import EXTRA_OUTPUTS, Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,39 +34,12 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float32]
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS_FILE = "model.safetensors"
 DESCRIPTION_FILE = "model.json"
 _MEAN = "normalisation.mean"
 _STD = "normalisation.std"
 _RETRAIN = "restore the folder from where it came, or train again with `rtgenre train`"
-
-
-class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The shape of the network; every runtime builds itself from these numbers alone.
-
-    ``u = tanh(P·clip(normalise(x)))`` feeds a stack of LSTM layers, and the head reads the top layer's
-    ``h`` beside ``u``: the path around the LSTM answers in the first second, before the state has filled.
-
-    Attributes:
-        hidden: width of the projection ``u`` and of each LSTM layer; a multiple of 8 (SIMD lanes).
-        layers: number of LSTM layers.
-        input_clip: normalised inputs are clipped to ±this, so silence or a fault cannot drive the state
-            anywhere that training has not seen.
-    """
-
-    hidden: int
-    layers: int
-    input_clip: float
-
-    def tensor_shapes(self, n_features: int, n_labels: int) -> dict[str, tuple[int, ...]]:
-        """Name and shape of every trained tensor (torch's naming and gate order i, f, g, o)."""
-        h = self.hidden
-        shapes: dict[str, tuple[int, ...]] = {"projection.weight": (h, n_features), "projection.bias": (h,)}
-        for layer in range(self.layers):
-            shapes[f"lstm.weight_ih_l{layer}"] = shapes[f"lstm.weight_hh_l{layer}"] = (4 * h, h)
-            shapes[f"lstm.bias_ih_l{layer}"] = shapes[f"lstm.bias_hh_l{layer}"] = (4 * h,)
-        return shapes | {"head.weight": (n_labels, 2 * h), "head.bias": (n_labels,)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +55,11 @@ class Checkpoint:
         architecture: shape of the network.
         temperature: logits are divided by it before the softmax (Guo et al. 2017, "On Calibration of Modern
             Neural Networks", section 4.2).
+        music_bias: with ``music_scale``, calibration of the logit after the genres':
+            P(music) = sigmoid(scale · logit + bias) (Platt 1999).
+        music_scale: see ``music_bias``; positive.
+        change_bias: the same of the last logit: P(another track has begun).
+        change_scale: see ``change_bias``; positive.
         id: short name of the model.
         sha256: of the weights file, hexadecimal.
         training: where the weights come from (corpus, split, seed, figures); free-form JSON.
@@ -93,8 +73,22 @@ class Checkpoint:
     architecture: Architecture
     temperature: float
     id: str
+    music_bias: float = 0.0
+    music_scale: float = 1.0
+    change_bias: float = 0.0
+    change_scale: float = 1.0
     sha256: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def hops_per_s(self) -> float:
+        """Frames a second."""
+        return self.spec.sample_rate / self.spec.hop
+
+    @property
+    def n_outputs(self) -> int:
+        """Values that the network gives out a hop: one logit a label, then those of ``EXTRA_OUTPUTS``."""
+        return len(self.labels) + len(EXTRA_OUTPUTS)
 
 
 class _Description(msgspec.Struct, forbid_unknown_fields=True):
@@ -105,7 +99,12 @@ class _Description(msgspec.Struct, forbid_unknown_fields=True):
     labels: tuple[str, ...]
     architecture: Architecture
     temperature: float
+    music_bias: float
+    music_scale: float
+    change_bias: float
+    change_scale: float
     weights_sha256: str
+    description_sha256: str
     frontend_fingerprint: str
     frontend: dict[str, Any]
     training: dict[str, Any]
@@ -135,11 +134,18 @@ def save(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
         labels=checkpoint.labels,
         architecture=checkpoint.architecture,
         temperature=checkpoint.temperature,
+        music_bias=checkpoint.music_bias,
+        music_scale=checkpoint.music_scale,
+        change_bias=checkpoint.change_bias,
+        change_scale=checkpoint.change_scale,
         weights_sha256=hashlib.sha256(weights).hexdigest(),
+        description_sha256="",
         frontend_fingerprint=checkpoint.spec.fingerprint(),
         frontend=checkpoint.spec.to_dict(),
         training=dict(checkpoint.training),
     )
+    # Sealed as a reader will see it: what JSON makes of a value (a tuple, a NaN) is what counts.
+    description.description_sha256 = description_sha256(msgspec.json.decode(msgspec.json.encode(description)))
     text = msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n"
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / WEIGHTS_FILE, weights)
@@ -157,7 +163,7 @@ def load(folder: Path) -> Checkpoint:
         A checkpoint whose tensors are complete, finite and of the shapes that its architecture asks for.
 
     Raises:
-        CheckpointError: a file is missing, broken, altered, inconsistent or of a newer format.
+        CheckpointError: a file is missing, broken, altered, inconsistent or of another format.
         FrontendMismatchError: the features it was trained on are not those this frontend computes.
     """
     if not folder.exists():
@@ -191,12 +197,26 @@ def load(folder: Path) -> Checkpoint:
         tensors=tensors,
         architecture=description.architecture,
         temperature=description.temperature,
+        music_bias=description.music_bias,
+        music_scale=description.music_scale,
+        change_bias=description.change_bias,
+        change_scale=description.change_scale,
         id=description.id,
         sha256=sha256,
         training=description.training,
     )
     _check(checkpoint, folder)
     return checkpoint
+
+
+def description_sha256(raw: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) over the canonical JSON (sorted keys, no spaces) of all of ``model.json`` but this hash itself.
+
+    Args:
+        raw: ``model.json``, decoded.
+    """
+    others = {name: value for name, value in raw.items() if name != "description_sha256"}
+    return hashlib.sha256(msgspec.json.encode(others, order="sorted")).hexdigest()
 
 
 def _read(path: Path) -> bytes:
@@ -227,10 +247,23 @@ def _parse(content: bytes, path: Path) -> _Description:
         raise CheckpointError(
             f"{path} has format {version}, this version of rtgenre reads up to {FORMAT}", "install a newer rtgenre"
         )
+    if isinstance(version, int) and version < FORMAT:
+        raise CheckpointError(
+            f"{path} has format {version}: made by an older rtgenre; this version reads format {FORMAT}",
+            "use the model that came with this version, or train again with `rtgenre train`",
+        )
     try:
-        return msgspec.convert(raw, _Description)
+        description = msgspec.convert(raw, _Description)
     except msgspec.ValidationError as error:
         raise CheckpointError(f"{path} does not describe a model: {error}", _RETRAIN) from error
+    sha256 = description_sha256(raw)
+    if sha256 != description.description_sha256:
+        raise CheckpointError(
+            f"{path} was altered: the SHA-256 of what it says starts with {sha256[:12]}, "
+            f"it was written with {description.description_sha256[:12]}",
+            _RETRAIN,
+        )
+    return description
 
 
 def _spec(description: _Description, folder: Path) -> FrontendSpec:
@@ -263,17 +296,18 @@ def _check(checkpoint: Checkpoint, folder: Path) -> None:
 
 
 def _wrong_numbers(checkpoint: Checkpoint) -> Iterator[str]:
-    shape, labels = checkpoint.architecture, checkpoint.labels
-    if shape.hidden < 8 or shape.hidden % 8:
-        yield f"hidden is {shape.hidden}; it must be a positive multiple of 8"
-    if shape.layers < 1:
-        yield f"layers is {shape.layers}; it must be at least 1"
-    if not (math.isfinite(shape.input_clip) and shape.input_clip > 0):
-        yield f"input_clip is {shape.input_clip}; it must be positive"
+    labels = checkpoint.labels
+    yield from checkpoint.architecture.faults(checkpoint.spec.n_features)
     if len(labels) < 2 or len(set(labels)) != len(labels):
         yield f"labels are {list(labels)}; at least two are needed, each of them once"
     if not (math.isfinite(checkpoint.temperature) and checkpoint.temperature > 0):
         yield f"temperature is {checkpoint.temperature}; it must be positive"
+    for name in EXTRA_OUTPUTS:
+        bias, scale = getattr(checkpoint, f"{name}_bias"), getattr(checkpoint, f"{name}_scale")
+        if not math.isfinite(bias):
+            yield f"{name}_bias is {bias}; it must be finite"
+        if not (math.isfinite(scale) and scale > 0):
+            yield f"{name}_scale is {scale}; it must be positive"
 
 
 def _wrong_tensors(checkpoint: Checkpoint) -> Iterator[str]:

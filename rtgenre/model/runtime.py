@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from rtgenre.errors import ConfigError, nearest
-from rtgenre.model import cell
+from rtgenre.model import cell, packed
 from rtgenre.model.interface import RuntimeBase
 
 if TYPE_CHECKING:
@@ -46,12 +46,11 @@ class NumbaRuntime(RuntimeBase):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__(checkpoint)
-        self._weights = cell.pack(checkpoint)
-        self._scratch = cell.scratch_for(self._weights)
-        self._input_clip = np.float32(checkpoint.architecture.input_clip)
+        self._weights = packed.pack(checkpoint)
+        self._scratch = packed.scratch_for(self._weights)
 
     def _advance(self, x: FloatArray, state: ModelState, out: FloatArray) -> None:
-        cell.step(x, self._weights, self._input_clip, self._scratch, state.h, state.c, out)
+        cell.step(x, self._weights, self._scratch, *state.arrays(), out)
 
 
 def open_runtime(checkpoint: Checkpoint, device: str = "auto", batch: int = 1) -> Runtime:
@@ -109,7 +108,7 @@ def is_compiled() -> bool:
 def step_seconds(runtime: Runtime, batch: int = 1, steps: int = _TIMED_STEPS) -> float:
     """Median time of one step, in seconds, after warm-up."""
     x = np.zeros((batch, runtime.n_features), np.float32)
-    out = np.empty((batch, len(runtime.labels)), np.float32)
+    out = np.empty((batch, runtime.n_outputs), np.float32)
     state = runtime.init_state(batch)
     runtime.warm()
     taken = np.empty(steps)
@@ -141,10 +140,10 @@ def _quickest(checkpoint: Checkpoint, batch: int) -> Runtime:
 
 
 def offline(runtime: Runtime, frames: FloatArray) -> FloatArray:
-    """Logits (n_hops, n_labels) of one stream's frames (n_hops, n_features): init, step, flush."""
-    logits = np.empty((len(frames), 1, len(runtime.labels)), np.float32)
+    """Outputs (n_hops, n_outputs) of one stream's frames (n_hops, n_features): init, step, flush."""
+    outputs = np.empty((len(frames), 1, runtime.n_outputs), np.float32)
     state = runtime.init_state()
     for hop, frame in enumerate(frames):
-        _, state = runtime.step(frame[None], state, logits[hop])
+        _, state = runtime.step(frame[None], state, outputs[hop])
     tail, _ = runtime.flush(state)
-    return np.concatenate((logits, tail))[:, 0]
+    return np.concatenate((outputs, tail))[:, 0]

@@ -12,6 +12,8 @@ from rtgenre.model import network
 from rtgenre.model.interface import ModelState, RuntimeBase
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from rtgenre.model.checkpoint import Checkpoint
@@ -22,7 +24,7 @@ _WARM_STEPS = 3  # before a capture: lets cuBLAS make its workspaces outside the
 
 
 class TorchRuntime(RuntimeBase):
-    """``torch.nn.LSTM`` on the CPU: slow, plain, and what the other runtimes are compared with.
+    """The torch modules on the CPU: slow, plain, and what the other runtimes are compared with.
 
     Args:
         checkpoint: the model.
@@ -41,11 +43,11 @@ class TorchRuntime(RuntimeBase):
         torch.set_num_threads(1)
         try:
             with torch.inference_mode():
-                h, c = torch.from_numpy(state.h), torch.from_numpy(state.c)
-                logits, (h_next, c_next) = self._network(torch.from_numpy(x)[:, None], (h, c))
-                h.copy_(h_next)
-                c.copy_(c_next)
-                torch.from_numpy(out).copy_(logits[:, 0])
+                before = network.NetState(*(torch.from_numpy(array) for array in state.arrays()))
+                outputs, after = self._network(torch.from_numpy(x)[:, None], before)
+                for kept, value in zip(before, after, strict=True):
+                    kept.copy_(value)
+                torch.from_numpy(out).copy_(outputs[:, 0])
         finally:
             torch.set_num_threads(threads)
 
@@ -53,8 +55,8 @@ class TorchRuntime(RuntimeBase):
 class CudaRuntime(RuntimeBase):
     """One CUDA graph a step: copy in, network, copy out, all captured once and replayed.
 
-    The state stays the caller's, on the host: x, h and c travel in one pinned buffer, logits, h and c come back
-    in another, so a step costs one launch and one synchronisation whatever the batch. One thread at a time.
+    The state stays the caller's, on the host: x and the state travel in one pinned buffer, outputs and state come
+    back in another, so a step costs one launch and one synchronisation whatever the batch. One thread at a time.
 
     Args:
         checkpoint: the model.
@@ -74,19 +76,17 @@ class CudaRuntime(RuntimeBase):
         self.device = f"cuda ({torch.cuda.get_device_name()})"
         self._batch = batch
         self._network = network.from_checkpoint(checkpoint).cuda()
-        shape = checkpoint.architecture
-        self._state_shape = (shape.layers, batch, shape.hidden)
-        state_size = shape.layers * batch * shape.hidden
-        self._sizes_in = (batch * self.n_features, state_size, state_size)
-        self._sizes_out = (batch * len(self.labels), state_size, state_size)
-        self._host_in = torch.zeros(sum(self._sizes_in), pin_memory=True)
-        self._host_out = torch.zeros(sum(self._sizes_out), pin_memory=True)
-        self._device_in = torch.zeros(sum(self._sizes_in), device="cuda")
-        # Views that numpy writes and reads between two replays.
-        self._x, self._h, self._c = (part.numpy() for part in self._host_in.split_with_sizes(self._sizes_in))
-        self._logits, self._h_next, self._c_next = (
-            part.numpy() for part in self._host_out.split_with_sizes(self._sizes_out)
-        )
+        fresh = super().init_state(batch)
+        self._shapes = [array.shape for array in fresh.arrays()]
+        state_sizes = [array.size for array in fresh.arrays()]
+        sizes_in, sizes_out = [batch * self.n_features, *state_sizes], [batch * self.n_outputs, *state_sizes]
+        self._sizes_in = sizes_in
+        self._host_in = torch.zeros(sum(sizes_in), pin_memory=True)
+        self._host_out = torch.zeros(sum(sizes_out), pin_memory=True)
+        self._device_in = torch.zeros(sum(sizes_in), device="cuda")
+        # Views that numpy writes and reads between two replays. Counts travel as floats, see ``advance_joined``.
+        self._x, *self._before = (part.numpy() for part in self._host_in.split_with_sizes(sizes_in))
+        self._outputs, *self._after = (part.numpy() for part in self._host_out.split_with_sizes(sizes_out))
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch gives it no types
         self._graph = self._capture()
 
@@ -115,20 +115,37 @@ class CudaRuntime(RuntimeBase):
 
     def _replayed(self) -> None:
         self._device_in.copy_(self._host_in, non_blocking=True)
-        x, h, c = self._device_in.split_with_sizes(self._sizes_in)
-        logits, (h_next, c_next) = self._network(
-            x.view(self._batch, 1, self.n_features), (h.view(self._state_shape), c.view(self._state_shape))
-        )
-        result = torch.cat((logits.reshape(-1), h_next.reshape(-1), c_next.reshape(-1)))
+        result = advance_joined(self._network, self._device_in, self._sizes_in, self._shapes)
         self._host_out.copy_(result, non_blocking=True)
 
     def _advance(self, x: FloatArray, state: ModelState, out: FloatArray) -> None:
         np.copyto(self._x, x.reshape(-1))
-        np.copyto(self._h, state.h.reshape(-1))
-        np.copyto(self._c, state.c.reshape(-1))
+        for travelling, array in zip(self._before, state.arrays(), strict=True):
+            np.copyto(travelling, array.reshape(-1), casting="same_kind")
         with torch.cuda.stream(self._stream):
             self._graph.replay()
         self._stream.synchronize()
-        np.copyto(out, self._logits.reshape(out.shape))
-        np.copyto(state.h, self._h_next.reshape(state.h.shape))
-        np.copyto(state.c, self._c_next.reshape(state.c.shape))
+        np.copyto(out, self._outputs.reshape(out.shape))
+        for travelling, array in zip(self._after, state.arrays(), strict=True):
+            np.copyto(array, travelling.reshape(array.shape), casting="unsafe")
+
+
+def advance_joined(
+    net: network.GenreNet, joined: torch.Tensor, sizes: Sequence[int], shapes: Sequence[tuple[int, ...]]
+) -> torch.Tensor:
+    """One hop from and to single float32 vectors: no copy but these two need cross to a GPU and back.
+
+    Args:
+        net: the network, on the vector's device.
+        joined: (n,) float32: the frames, then the state's arrays in the order of ``ModelState``. ``heard`` is a
+            float there: float32 is exact up to ``HEARD_LIMIT``.
+        sizes: numbers of values of the parts of ``joined``.
+        shapes: of the state's arrays.
+
+    Returns:
+        (m,) float32: the outputs, then the state's arrays.
+    """
+    x, *flat = joined.split_with_sizes(list(sizes))
+    before = network.NetState(*(part.view(shape) for part, shape in zip(flat, shapes, strict=True)))
+    outputs, after = net(x.view(len(before.heard), 1, -1), before)
+    return torch.cat([part.reshape(-1) for part in (outputs, *after)])

@@ -22,7 +22,7 @@ from msgspec import Meta
 from rtgenre.records import Decision, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rtgenre.records import Posterior
 
@@ -36,6 +36,7 @@ Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, Meta(ge=0)]
 Milliseconds = Annotated[float, Meta(description="milliseconds")]
 StateName = Literal["starting", "silence", "not_music", "unknown", "music", "stale"]
+ReasonName = Literal["start", "change", "silence", "gap", "reset"]
 
 
 def topic(source: str, kind: str) -> str:
@@ -83,9 +84,13 @@ class SourceMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind")
         confidence: smoothed probability of the most probable genre.
         probs: smoothed posterior, genre → probability.
         entropy: of ``probs``, in bits.
+        music: smoothed probability that this is music; in silence the last one, 0.5 before any sound.
+        track: number of the track, from 1; in silence the last one, 0 before any sound.
         level_dbfs: level of the hop's window, dB relative to a full-scale sine.
+        own: one's own labels → smoothed probability, beside ``probs`` and never part of it; what they lack to 1 is
+            "none of these". Empty where there are none, all 0 before enough was heard.
         gap_samples: samples lost directly before this hop, at the model's sample rate.
-        age_s: seconds of sound heard since the model's state was last reset.
+        age_s: seconds of sound heard since the model's state was last reset; every track begins with a reset.
         model: which model spoke.
     """
 
@@ -104,6 +109,9 @@ class SourceMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind")
     confidence: Probability
     probs: dict[str, Probability]
     entropy: Annotated[float, Meta(ge=0.0)]
+    music: Probability = 0.5
+    track: Count = 0
+    own: dict[str, Probability] = {}
     level_dbfs: float
     gap_samples: Count
     age_s: Annotated[float, Meta(ge=0.0)]
@@ -120,6 +128,22 @@ class DecisionMessage(SourceMessage, frozen=True, kw_only=True, tag="decision"):
 
 class StateMessage(SourceMessage, frozen=True, kw_only=True, tag="state"):
     """When ``state`` changes."""
+
+
+class TrackMessage(SourceMessage, frozen=True, kw_only=True, tag="track"):
+    """When a track is recognised to have begun; its number is ``track``.
+
+    Attributes:
+        reason: how that is known: the first sound, a change that the model heard, sound after a long silence or
+            after much lost audio, or a reset that was asked for.
+        since_hop: index of the track's first hop. With ``change`` it is estimated, and earlier than ``hop``: from
+            there on the sound was heard again, from a fresh state.
+        since_s: position of that hop's beginning in the source.
+    """
+
+    reason: ReasonName
+    since_hop: Count
+    since_s: Annotated[float, Meta(ge=0.0)]
 
 
 class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +198,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
         sources: report of each source by name.
         subscribers: connections to the feed.
         feed_dropped: messages that the feed itself had to drop.
+        own_labels: one's own labels, beside the model's.
     """
 
     schema: Literal[1] = SCHEMA_VERSION
@@ -188,9 +213,10 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     sources: dict[str, SourceReport]
     subscribers: Count
     feed_dropped: Count
+    own_labels: tuple[str, ...] = ()
 
 
-Message = PosteriorMessage | DecisionMessage | StateMessage | Heartbeat
+Message = PosteriorMessage | DecisionMessage | StateMessage | TrackMessage | Heartbeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,19 +294,30 @@ class Composer:
         model: which model speaks.
         labels: genres in the order of ``Posterior.probs``.
         sample_rate: of the frontend, Hz.
+        own_labels: one's own, in the order of ``Posterior.own``.
     """
 
-    def __init__(self, session: str, source: str, model: ModelId, labels: Sequence[str], sample_rate: int) -> None:
+    def __init__(
+        self,
+        session: str,
+        source: str,
+        model: ModelId,
+        labels: Sequence[str],
+        sample_rate: int,
+        own_labels: Sequence[str] = (),
+    ) -> None:
         self._session = session
         self._source = source
         self._model = model
         self._labels = tuple(labels)
+        self._own_labels = tuple(own_labels)
         self._sample_rate = sample_rate
         self._seq: dict[str, int] = {}
         self._last: tuple[str, str | None] | None = None
+        self._track = 0
 
     def compose(self, posterior: Posterior, t_audio_ns: int, t_start_ns: int, t_ready_ns: int) -> list[Envelope]:
-        """Messages of one hop: always a posterior, and a decision or a state where it changed.
+        """Messages of one hop: always a posterior first, and a decision, a state or a track where it changed.
 
         Args:
             posterior: the hop's answer.
@@ -318,14 +355,27 @@ class Composer:
             "state": decision.state.value,
             "top": decision.label,
             "confidence": round(max(probs), 6),
-            "probs": {label: round(p, 6) for label, p in zip(self._labels, probs, strict=True)},
+            "probs": _rounded(self._labels, probs),
             "entropy": round(-sum(p * math.log2(p) for p in probs if p > 0.0) + 0.0, 5),
+            "music": round(posterior.music, 6),
+            "track": posterior.track,
+            "own": {} if posterior.own is None else _rounded(self._own_labels, posterior.own),
             "level_dbfs": round(max(posterior.level_dbfs, LEVEL_FLOOR_DBFS), 2),
             "gap_samples": posterior.gap_samples,
             "age_s": round(posterior.age_s, 3),
             "model": self._model,
         }
-        return [self._envelope(kind, fields, t_ready_ns) for kind in kinds]
+        envelopes = [self._envelope(kind, fields, t_ready_ns) for kind in kinds]
+        start, is_new = posterior.track_start, posterior.track != self._track
+        self._track = posterior.track
+        if start is not None and is_new:
+            begun = {
+                "reason": start.reason.value,
+                "since_hop": start.hop,
+                "since_s": round(start.sample / self._sample_rate, 6),
+            }
+            envelopes.append(self._envelope(TrackMessage, fields | begun, t_ready_ns))
+        return envelopes
 
     def stale(self, last: Posterior, t_audio_ns: int) -> list[Envelope]:
         """Messages that say that sound has stopped arriving: the last posterior, marked stale, no genre.
@@ -344,6 +394,10 @@ class Composer:
         self._seq[name] = seq + 1
         message = kind(seq=seq, **fields)  # type: ignore[arg-type]
         return Envelope(name, message, t_ready_ns)  # type: ignore[arg-type]
+
+
+def _rounded(labels: Sequence[str], probs: Iterable[float]) -> dict[str, float]:
+    return {label: round(float(p), 6) for label, p in zip(labels, probs, strict=True)}
 
 
 def _ms(ns: int) -> float:

@@ -1,7 +1,8 @@
-"""From a smoothed posterior and a level to a decision: silence gate, doubt, hysteresis and dwell time."""
+"""From smoothed probabilities and a level to a decision: silence, not-music and doubt, hysteresis and dwell time."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -36,6 +37,17 @@ class PolicySettings:
         margin: how much more probable a new genre must be than the decided one.
         dwell_s: for how long it must be so.
         min_confidence: when no genre is as probable as this, the state is ``unknown``.
+        music_smoothing_s: time constant of the smoothing of P(music).
+        not_music_enter: when music is less probable than this, the state is ``not_music`` (0: never) …
+        not_music_dwell_s: … once it has been so for this long …
+        not_music_leave: … until it is at least as probable as this.
+        change_threshold: another track has begun when that is as probable as this; 1: never recognised.
+        change_smoothing_s: time constant of the smoothing of that probability; 0: none.
+        change_refractory_s: a track is not taken to end sooner than this after it began or was recognised.
+        change_delay_s: from a cut to the rise of the probability: the new track began so much earlier.
+        change_lookback_s: at most so much of the new track is heard again, from a fresh state.
+        change_settle_s: for so long after a change the genre may change without margin and dwell time …
+        change_dwell_s: … once another has led for this long.
         silence_dbfs: at or below this level is silence …
         silence_hysteresis_db: … until it is this much louder again.
         silence_hold_s: for how long it must be quiet; a pause inside a piece is music.
@@ -48,6 +60,17 @@ class PolicySettings:
     margin: Fraction = 0.08
     dwell_s: Seconds = 1.0
     min_confidence: Fraction = 0.2
+    music_smoothing_s: Annotated[float, Meta(gt=0.0, le=3600.0)] = 2.0
+    not_music_enter: Fraction = 0.3
+    not_music_dwell_s: Seconds = 1.0
+    not_music_leave: Fraction = 0.5
+    change_threshold: Fraction = 0.5
+    change_smoothing_s: Seconds = 0.3
+    change_refractory_s: Seconds = 5.0
+    change_delay_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 0.5
+    change_lookback_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 3.0
+    change_settle_s: Seconds = 4.0
+    change_dwell_s: Seconds = 0.5
     silence_dbfs: Annotated[float, Meta(ge=-160.0, le=0.0)] = -60.0
     silence_hysteresis_db: Annotated[float, Meta(ge=0.0, le=40.0)] = 3.0
     silence_hold_s: Seconds = 0.5
@@ -66,6 +89,9 @@ class DecisionState:
         challenger: index of the genre that is about to take over, −1 for none.
         challenged: consecutive hops for which it has led by the margin.
         leader: index of the genre decided for, −1 for none.
+        doubted: consecutive hops at which music was improbable.
+        not_music: the last word on whether it is music; silence in between changes nothing.
+        settling: hops left in which a track that has just been recognised may find its genre.
     """
 
     decision: Decision
@@ -74,10 +100,13 @@ class DecisionState:
     challenger: int = -1
     challenged: int = 0
     leader: int = -1
+    doubted: int = 0
+    not_music: bool = False
+    settling: int = 0
 
     def copy(self) -> Self:
         """A snapshot; a decision is frozen and can be shared."""
-        return type(self)(self.decision, self.heard, self.quiet, self.challenger, self.challenged, self.leader)
+        return dataclasses.replace(self)
 
 
 class DecisionPolicy:
@@ -97,6 +126,9 @@ class DecisionPolicy:
         self.labels = tuple(labels)
         self._warmup = _hops(settings.warmup_s, hops_per_s)
         self._dwell = _hops(settings.dwell_s, hops_per_s)
+        self._not_music_dwell = _hops(settings.not_music_dwell_s, hops_per_s)
+        self._settle = round(settings.change_settle_s * hops_per_s)
+        self._settle_dwell = _hops(settings.change_dwell_s, hops_per_s)
         self._silence_hold = _hops(settings.silence_hold_s, hops_per_s)
         self.onset_magnitude = ONSET_CREST * 10 ** (settings.silence_dbfs / 20) / np.sqrt(2.0)
         self._silence_reset = max(self._silence_hold, _hops(settings.silence_reset_s, hops_per_s))
@@ -141,33 +173,68 @@ class DecisionPolicy:
         state.challenger, state.challenged = -1, 0
         return self._decide(State.SILENCE, hop, state)
 
-    def step(self, posterior: NDArray[np.float32], hop: int, state: DecisionState) -> DecisionState:
-        """Decide on a hop that is not silent.
+    def step(self, posterior: NDArray[np.float32], music: float, hop: int, state: DecisionState) -> DecisionState:
+        """Decide on a hop that is not silent: ``weigh``, then ``decide``.
 
         Args:
             posterior: (n_labels,) smoothed, sums to 1.
+            music: smoothed probability that this is music.
             hop: its index, for ``since_hop``.
             state: changed in place and returned.
         """
-        if state.heard < self._warmup:
-            return self._decide(State.STARTING, hop, state)
-        best = int(posterior.argmax())
+        return self.decide(posterior, music, hop, self.weigh(posterior, music, state))
+
+    def weigh(self, posterior: NDArray[np.float32], music: float, state: DecisionState) -> DecisionState:
+        """Take a hop's probabilities in: who leads, and is it music? Arguments as for ``step``."""
+        state.doubted = state.doubted + 1 if music < self.settings.not_music_enter else 0
         if state.leader < 0:
-            state.leader = best
-        elif best != state.leader and posterior[best] - posterior[state.leader] >= self.settings.margin:
+            if state.heard >= self._warmup:
+                state.leader = int(posterior.argmax())
+            return state
+        # The genre of the track before deserves no benefit of the doubt.
+        margin, dwell = (0.0, self._settle_dwell) if state.settling else (self.settings.margin, self._dwell)
+        best = int(posterior.argmax())
+        if best != state.leader and posterior[best] - posterior[state.leader] >= margin:
             state.challenged = state.challenged + 1 if best == state.challenger else 1
             state.challenger = best
-            if state.challenged >= self._dwell:
+            if state.challenged >= dwell:
                 state.leader = best
                 state.challenger, state.challenged = -1, 0
         else:
             state.challenger, state.challenged = -1, 0
+        return state
+
+    def decide(self, posterior: NDArray[np.float32], music: float, hop: int, state: DecisionState) -> DecisionState:
+        """Say what the hops weighed so far amount to. Arguments as for ``step``."""
+        state.settling = max(0, state.settling - 1)
+        if state.not_music:
+            state.not_music = music < self.settings.not_music_leave
+        else:
+            state.not_music = state.doubted >= self._not_music_dwell
+        if state.not_music:
+            return self._decide(State.NOT_MUSIC, hop, state)
+        # Before the first word it is better to wait than to name the genre of what may be speech.
+        if state.leader < 0 or (state.doubted and state.decision.state is State.STARTING):
+            return self._decide(State.STARTING, hop, state)
         # Doubt is when nothing is probable; while another genre is taking over, the old one stands.
         threshold = self.settings.min_confidence
         if state.decision.state is State.UNKNOWN:
             threshold *= 1.0 + DOUBT_HYSTERESIS
-        sure = float(posterior[best]) >= threshold
+        sure = float(posterior.max()) >= threshold
         return self._decide(State.MUSIC if sure else State.UNKNOWN, hop, state)
+
+    def begin_track(self, hops: int, state: DecisionState) -> DecisionState:
+        """Another track has followed: what was decided stands until the new one is known, and then goes sooner.
+
+        Args:
+            hops: how many of it have been heard already; they are to be weighed anew.
+            state: changed in place and returned.
+        """
+        state.heard = hops
+        state.challenged = state.doubted = 0
+        state.challenger = -1
+        state.settling = self._settle
+        return state
 
     def restart(self, hop: int, state: DecisionState) -> DecisionState:
         """Forget the piece: the next decision comes after the warm-up. Silence stays silence."""

@@ -1,28 +1,71 @@
-"""The training loop: batches in, the network that did best on held-out artists out."""
+"""The fitting of the network, in the order in which it hears: encoder (see ``distil``), trunk, LSTM.
+
+The trunk is fitted first, on single hops of every age, with the head's path around the LSTM: that is where a few
+hundred clips are not over-fitted. The LSTM then learns, on whole sequences with the trunk held fast, what the trunk
+cannot know: how what it hears changes.
+"""
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
-from rtgenre.training import scores
+from rtgenre.model.architecture import EXTRA_OUTPUTS
+from rtgenre.model.network import GenreNet
+from rtgenre.training.segments import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from rtgenre.model.network import GenreNet
-    from rtgenre.posterior.smoothing import Smoother
-    from rtgenre.training.features import Sequences
+    from rtgenre.model.architecture import Architecture
+    from rtgenre.training.segments import Segments
 
     FloatArray = NDArray[np.float32]
-    IntArray = NDArray[np.int64]
+    BoolArray = NDArray[np.bool_]
+    Report = Callable[[dict[str, Any]], None]
+
+# Ages, in hops, at which the trunk is fitted: about evenly spaced in their logarithm.
+_AGES = (9, 12, 18, 26, 34, 45, 57, 80, 100, 115, 140, 172, 220, 270, 320, 344)
+# After a cut the change should be told between these hops (0.8 s to 3 s); before and after nothing is asked.
+_CHANGE_FROM, _CHANGE_TO = 9, 35
+_SEQUENCE = 100  # shorter segments do not teach the LSTM
+_SETTLED = 24  # hops after a cut from which the new clip's genre is asked of the trunk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSettings:
+    """How one stage is fitted.
+
+    Attributes:
+        epochs: passes.
+        batch: hops (trunk) or sequences (LSTM) a step.
+        learning_rate: AdamW's highest (one cycle).
+        weight_decay: AdamW's.
+        input_dropout: share of the inputs zeroed.
+        dropout: share of ``u`` (and ``h``) zeroed before the head.
+        noise: standard deviation of the noise added to normalised inputs.
+        mixup: parameter of the beta distribution of the mixing weight (Zhang et al. 2018).
+        label_smoothing: share of the target spread over all labels.
+        averaging: decay a step of the exponential average of the weights that is kept as the result.
+    """
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float = 0.05
+    input_dropout: float = 0.4
+    dropout: float = 0.5
+    noise: float = 0.2
+    mixup: float = 0.4
+    label_smoothing: float = 0.1
+    averaging: float = 0.99
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,124 +73,318 @@ class FitSettings:
     """How the network is fitted.
 
     Attributes:
-        epochs: at most so many passes.
-        patience: stop after so many epochs without a better log loss on the held-out clips.
-        batch: sequences a step.
-        learning_rate: AdamW's highest; it falls to nothing along a cosine.
-        weight_decay: AdamW's.
-        input_dropout: share of inputs zeroed.
-        dropout: share of ``u`` and ``h`` zeroed.
-        mixup: parameter of the beta distribution of the mixing weight (Zhang et al. 2018); 0 mixes nothing.
-        label_smoothing: share of the target spread over all labels.
-        averaging: decay a step of the exponential average of the weights that is kept as the result.
+        members: networks that make up the trunk; its width is a multiple of their number.
+        member_share: of the hops, what each of them is fitted on.
+        trunk: first stage, one member of it.
+        lstm: second stage.
         threads: torch threads; another number sums in another order, so the weights depend on it.
         seed: of weights, batches and masks.
     """
 
-    epochs: int = 10
-    patience: int = 5
-    batch: int = 64
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.05
-    input_dropout: float = 0.4
-    dropout: float = 0.4
-    mixup: float = 0.4
-    label_smoothing: float = 0.1
-    averaging: float = 0.99
+    members: int = 4
+    member_share: float = 0.5
+    trunk: StageSettings = field(default=StageSettings(epochs=5, batch=1024, learning_rate=3e-3))
+    lstm: StageSettings = field(
+        default=StageSettings(epochs=1, batch=32, learning_rate=1e-3, input_dropout=0.3, noise=0.3, averaging=0.98)
+    )
     threads: int = 2
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HeldOut:
-    """Clips that choose, never teach.
+class Encoded:
+    """Segments with the encoder's part computed once.
 
     Attributes:
-        frames: (clips, n_hops, n_features) float32.
-        label: (clips,) int64.
-        read_at: hops (1-based) at which the smoothed posterior is scored.
-        smoother: what smooths the posterior.
+        z: (n, hops, n_features) float16, normalised and clipped.
+        e: (n, hops, 2 * embedding) float16: embedding beside its running mean.
+        genre: (n, hops) int64; ``NOTHING`` where it is no music.
+        change: (n, hops) float32: 1 where another track has begun, 0 where not, NaN where it is not asked.
+        settled: (n, hops) bool: the genre can be asked of a single hop.
+        clip: (n,) int64.
     """
 
-    frames: FloatArray
-    label: IntArray
-    read_at: tuple[int, ...]
-    smoother: Smoother
+    z: NDArray[np.float16]
+    e: NDArray[np.float16]
+    genre: NDArray[np.int64]
+    change: FloatArray
+    settled: BoolArray
+    clip: NDArray[np.int64]
+
+    def take(self, rows: BoolArray) -> Encoded:
+        """The chosen segments."""
+        return Encoded(
+            self.z[rows], self.e[rows], self.genre[rows], self.change[rows], self.settled[rows], self.clip[rows]
+        )
 
 
-def fit(
-    network: GenreNet,
-    sequences: Sequences,
-    held_out: HeldOut,
-    settings: FitSettings,
-    report: Callable[[dict[str, Any]], None],
+def normalisation(parts: Sequence[Segments], chosen: Sequence[BoolArray]) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of every feature over sampled hops of the chosen segments."""
+    frames = []
+    for part, rows in zip(parts, chosen, strict=True):
+        at = np.flatnonzero(rows)
+        for hop in range(8, part.frames.shape[1], 24):
+            whole = at[part.hops[at] > hop]
+            frames.append(np.asarray(part.frames[:, hop])[whole].astype(np.float32))
+    stacked = np.concatenate(frames)
+    return stacked.mean(axis=0), np.maximum(stacked.std(axis=0), 1e-4)
+
+
+def build(
+    architecture: Architecture,
+    encoder: Mapping[str, FloatArray],
+    mean: FloatArray,
+    std: FloatArray,
+    n_labels: int,
+    hops_per_s: float,
+    seed: int,
 ) -> GenreNet:
-    """Fit a network and return its best averaged weights.
+    """A fresh network around a taught encoder; the LSTM's part of the head starts at zero."""
+    torch.manual_seed(seed)
+    network = GenreNet(architecture, torch.from_numpy(mean), torch.from_numpy(std), n_labels, hops_per_s)
+    network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in encoder.items()}, strict=False)
+    with torch.no_grad():
+        network.head.weight[:, : architecture.hidden] = 0.0
+    return network.eval()
 
-    Args:
-        network: fresh; changed in place.
-        sequences: what teaches.
-        held_out: what chooses.
-        settings: how.
-        report: called with the figures of each epoch.
+
+def encode(network: GenreNet, part: Segments) -> Encoded:
+    """Run the encoder over segments."""
+    at = np.arange(len(part.clip))
+    n_inputs, hops = network.architecture.encoder_inputs, part.frames.shape[1]
+    z = np.empty((len(at), hops, part.frames.shape[2]), np.float16)
+    e = np.empty((len(at), hops, 2 * network.architecture.embedding), np.float16)
+    with torch.inference_mode():
+        for start in range(0, len(at), 64):
+            some = at[start : start + 64]
+            normal = network.normalise(torch.from_numpy(np.asarray(part.frames[some], np.float32)))
+            z[start : start + 64] = normal.numpy()
+            now, averaged, _ = network.encoder(normal[..., :n_inputs], network.init_state(len(some)))
+            e[start : start + 64] = torch.cat((now, averaged), dim=-1).numpy()
+    hop = np.arange(hops)
+    cut, valid = part.cut[at][:, None], hop < part.hops[at][:, None]
+    since = hop - cut
+    joined = cut > 0
+    change = np.where(joined & (since >= 0), np.nan, 0.0)
+    change[joined & (since >= _CHANGE_FROM) & (since < _CHANGE_TO)] = 1.0
+    change[~valid] = np.nan
+    genre = np.where(valid, part.label[at], NOTHING - 1).astype(np.int64)
+    settled = valid & (~joined | (since < 0) | (since >= _SETTLED))
+    return Encoded(z, e, genre, change.astype(np.float32), settled, part.clip[at])
+
+
+def _targets(genre: Tensor, n_labels: int, smoothing: float) -> tuple[Tensor, Tensor]:
+    """Rows of genre targets (zeros where it is no music), and whether it is music."""
+    music = (genre >= 0).float()
+    one_hot = functional.one_hot(genre.clamp_min(0), n_labels).float()
+    return (one_hot * (1.0 - smoothing) + smoothing / n_labels) * music[..., None], music
+
+
+def _loss(outputs: Tensor, target: Tensor, music: Tensor, change: Tensor, asked: Tensor) -> Tensor:
+    """Cross-entropies of genre, music and change, each where it is asked."""
+    n_labels = target.shape[-1]
+    genre = -(target * functional.log_softmax(outputs[..., :n_labels], -1)).sum(-1)
+    is_music = functional.binary_cross_entropy_with_logits(outputs[..., n_labels], music, reduction="none")
+    told = ~torch.isnan(change)
+    begun = functional.binary_cross_entropy_with_logits(
+        outputs[..., n_labels + 1], torch.nan_to_num(change), reduction="none"
+    )
+    weight = asked.float()
+    return (
+        (genre * weight).sum() / weight.sum().clamp_min(1.0)
+        + 0.5 * (is_music * weight).sum() / weight.sum().clamp_min(1.0)
+        + 0.5 * (begun * told.float()).sum() / told.float().sum().clamp_min(1.0)
+    )
+
+
+class _Average:
+    """Exponential average of some parameters, bias-corrected at the start."""
+
+    def __init__(self, parameters: list[nn.Parameter], decay: float) -> None:
+        self._parameters, self._decay, self._steps = parameters, decay, 0
+        self._mean = [p.detach().clone() for p in parameters]
+
+    def update(self) -> None:
+        self._steps += 1
+        weight = max(1.0 - self._decay, 1.0 / self._steps)
+        with torch.no_grad():
+            for mean, parameter in zip(self._mean, self._parameters, strict=True):
+                mean.lerp_(parameter, weight)
+
+    def put(self) -> None:
+        with torch.no_grad():
+            for mean, parameter in zip(self._mean, self._parameters, strict=True):
+                parameter.copy_(mean)
+
+
+def fit_trunk(
+    network: GenreNet, parts: Sequence[Encoded], settings: FitSettings, rng: np.random.Generator, report: Report
+) -> None:
+    """Fit trunk and the head's path around the LSTM on single hops; changes the network.
+
+    The trunk is a committee (Hansen & Salamon 1990): its members are fitted each by itself, on its own share of the
+    hops, and lie side by side in one matrix; the head averages what they say. One network, one step, and steadier
+    than any of them.
     """
-    frames, labels = torch.from_numpy(sequences.frames), torch.from_numpy(sequences.label)
-    rng = torch.Generator().manual_seed(settings.seed)
-    mixing = np.random.default_rng(settings.seed)
-    optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    n_batches = len(frames) // settings.batch
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs * n_batches)
-    averaged = copy.deepcopy(network)
-    best, best_loss, since = copy.deepcopy(averaged), float("inf"), 0
+    rows = [_sampled(part) for part in parts]
+    taught = _Hops(*(torch.from_numpy(np.concatenate(columns)) for columns in zip(*rows, strict=True)))
+    hidden = network.architecture.hidden
+    with torch.no_grad():
+        network.head.weight.zero_()
+        network.head.bias.zero_()
+    width = network.architecture.trunk // settings.members
+    for member in range(settings.members):
+        some = torch.from_numpy(rng.permutation(len(taught.x))[: round(settings.member_share * len(taught.x))])
+        inner = nn.Linear(taught.x.shape[1], width)
+        outer = nn.Linear(width, network.head.out_features)
+
+        def told(figures: dict[str, Any], member: int = member) -> None:
+            report({"stage": "trunk", "member": member, **figures})
+
+        _fit_member(inner, outer, taught, some, settings.trunk, rng, told)
+        columns = slice(member * width, (member + 1) * width)
+        with torch.no_grad():
+            network.trunk.weight[columns] = inner.weight
+            network.trunk.bias[columns] = inner.bias
+            network.head.weight[:, hidden:][:, columns] = outer.weight / settings.members
+            network.head.bias.add_(outer.bias, alpha=1.0 / settings.members)
+
+
+class _Hops(NamedTuple):
+    """Single hops: inputs (n, …) float16, genre (n,), change (n,), and whether the genre is asked (n,)."""
+
+    x: Tensor
+    genre: Tensor
+    change: Tensor
+    asked: Tensor
+
+
+def _fit_member(
+    inner: nn.Linear,
+    outer: nn.Linear,
+    taught: _Hops,
+    some: Tensor,
+    settings: StageSettings,
+    rng: np.random.Generator,
+    report: Report,
+) -> None:
+    n_labels = outer.out_features - len(EXTRA_OUTPUTS)
+    parameters = [*inner.parameters(), *outer.parameters()]
+    steps = len(some) // settings.batch
+    optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, max(1, steps * settings.epochs))
+    average = _Average(parameters, settings.averaging)
     for epoch in range(settings.epochs):
-        network.train()
-        losses = []
-        order = torch.randperm(len(frames), generator=rng)
-        for start in range(0, n_batches * settings.batch, settings.batch):
-            rows = order[start : start + settings.batch]
-            x, y = frames[rows], labels[rows]
-            share = float(mixing.beta(settings.mixup, settings.mixup)) if settings.mixup else 1.0
-            logits, _ = network(share * x + (1 - share) * x.flip(0))
-            loss = share * _loss(logits, y, settings) + (1 - share) * _loss(logits, y.flip(0), settings)
-            optimiser.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        order, total = some[torch.from_numpy(rng.permutation(len(some)))], 0.0
+        for i in range(steps):
+            at = order[i * settings.batch : (i + 1) * settings.batch]
+            change, asked = taught.change[at], taught.asked[at]
+            target, music = _targets(taught.genre[at], n_labels, settings.label_smoothing)
+            share = torch.from_numpy(rng.beta(settings.mixup, settings.mixup, (len(at), 1)).astype(np.float32))
+            other = torch.from_numpy(rng.permutation(len(at)))
+            inputs = taught.x[at].float()
+            inputs = share * inputs + (1.0 - share) * inputs[other]
+            target = share * target + (1.0 - share) * target[other]
+            music = share[:, 0] * music + (1.0 - share[:, 0]) * music[other]
+            begun = share[:, 0] * change + (1.0 - share[:, 0]) * change[other]
+            inputs = functional.dropout(inputs, settings.input_dropout)
+            inputs = inputs + settings.noise * torch.randn_like(inputs)
+            outputs = outer(functional.dropout(torch.relu(inner(inputs)), settings.dropout))
+            loss = _loss(outputs, target, music, begun, asked & asked[other])
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
             optimiser.step()
             schedule.step()
-            _average(averaged, network, settings.averaging)
-            losses.append(loss.item())
-        scored = score(averaged, held_out)
-        report({"epoch": epoch, "train_loss": float(np.mean(losses)), **scored})
-        since += 1
-        if scored["valid_log_loss"] < best_loss:
-            best, best_loss, since = copy.deepcopy(averaged), scored["valid_log_loss"], 0
-        if since >= settings.patience:
-            break
-    return best.eval()
+            average.update()
+            total += float(loss.detach())
+        report({"epoch": epoch, "loss": total / max(1, steps)})
+    average.put()
 
 
-@torch.no_grad()
-def _average(averaged: GenreNet, network: GenreNet, decay: float) -> None:
-    """Exponential average of the weights (Polyak & Juditsky 1992): steadier than any single step's."""
-    for mean, value in zip(averaged.parameters(), network.parameters(), strict=True):
-        mean.lerp_(value, 1.0 - decay)
+def _sampled(part: Encoded) -> tuple[NDArray[np.float16], NDArray[np.int64], FloatArray, BoolArray]:
+    """Hops of several ages: inputs, genre, change, whether the genre can be asked."""
+    hops = [age - 1 for age in _AGES if age <= part.z.shape[1]]
+    if part.z.shape[1] > _CHANGE_TO * 2 and not part.settled.all():
+        hops = sorted({*hops, *range(29, part.z.shape[1], 16)})  # cuts lie anywhere: look more often
+    z, e = part.z[:, hops], part.e[:, hops]
+    genre, change, settled = part.genre[:, hops], part.change[:, hops], part.settled[:, hops]
+    use = (genre >= NOTHING) & (settled | ~np.isnan(change))
+    x = np.concatenate((z[use], e[use]), axis=-1)
+    return x, np.maximum(genre[use], NOTHING), change[use], settled[use]
 
 
-def _loss(logits: torch.Tensor, label: torch.Tensor, settings: FitSettings) -> torch.Tensor:
-    return nn.functional.cross_entropy(logits.flatten(0, 1), label.flatten(), label_smoothing=settings.label_smoothing)
+def fit_lstm(
+    network: GenreNet, parts: Sequence[Encoded], settings: StageSettings, rng: np.random.Generator, report: Report
+) -> None:
+    """Fit the LSTM and what the head reads of it, on whole sequences; changes the network.
 
-
-def score(network: GenreNet, held_out: HeldOut) -> dict[str, Any]:
-    """Log loss at the best temperature (mean over the times read) and accuracy at each, after smoothing."""
-    network.eval()
-    with torch.inference_mode():
-        logits, _ = network(torch.from_numpy(held_out.frames))
-    smoothed = np.stack([scores.smooth(scores.log_softmax(z), held_out.smoother) for z in logits.numpy()])
-    read = [smoothed[:, hop - 1] for hop in held_out.read_at]
-    losses = [
-        scores.log_loss(scores.log_softmax(r / scores.fit_temperature(r, held_out.label)), held_out.label) for r in read
+    What the trunk says of the genres is held fast and the LSTM learns to add to it, on mixed and noisy sequences: left
+    to itself it learns the clips by heart (docs/experiments.md). Whether a track has changed is what it knows best.
+    """
+    n_labels, hidden = network.head.out_features - len(EXTRA_OUTPUTS), network.architecture.hidden
+    around, bias = network.head.weight[:, hidden:].detach().clone(), network.head.bias.detach().clone()
+    through = nn.Linear(hidden, network.head.out_features, bias=False)
+    nn.init.zeros_(through.weight)
+    change_around, change_bias = nn.Parameter(around[-1].clone()), nn.Parameter(bias[-1].clone())
+    parameters = [*network.lstm.parameters(), *through.parameters(), change_around, change_bias]
+    batches = [
+        (part, rows)
+        for part in parts
+        if part.z.shape[1] >= _SEQUENCE
+        for rows in np.array_split(rng.permutation(len(part.clip)), max(1, len(part.clip) // settings.batch))
     ]
-    return {
-        "valid_log_loss": float(np.mean(losses)),
-        "valid_accuracy": [float((r.argmax(axis=1) == held_out.label).mean()) for r in read],
-    }
+    optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, max(1, len(batches) * settings.epochs)
+    )
+    average = _Average(parameters, settings.averaging)
+    for epoch in range(settings.epochs):
+        total = 0.0
+        for i in rng.permutation(len(batches)):
+            part, rows = batches[i]
+            x = torch.from_numpy(np.concatenate((part.z[rows], part.e[rows]), axis=-1).astype(np.float32))
+            genre, change = torch.from_numpy(part.genre[rows]), torch.from_numpy(part.change[rows])
+            target, music = _targets(genre.clamp_min(NOTHING), n_labels, settings.label_smoothing)
+            share = float(rng.beta(settings.mixup, settings.mixup))
+            share = max(share, 1.0 - share)
+            other = torch.from_numpy(rng.permutation(len(rows)))
+            x, target, music, change = (
+                share * value + (1.0 - share) * value[other] for value in (x, target, music, change)
+            )
+            asked = (genre >= NOTHING) & (genre[other] >= NOTHING)
+            with torch.no_grad():
+                x = functional.dropout(x, settings.input_dropout)
+                u = torch.relu(network.trunk(x + settings.noise * torch.randn_like(x)))
+                said = functional.dropout(u, settings.dropout)
+                base = functional.linear(said, around, bias)
+            hs, _ = network.lstm(functional.dropout(u, settings.dropout))
+            added = through(functional.dropout(hs, settings.dropout))
+            begun = said @ change_around + change_bias + added[..., -1]
+            outputs = torch.cat((base[..., :-1] + added[..., :-1], begun[..., None]), dim=-1)
+            loss = _loss(outputs, target, music, change, asked)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimiser.step()
+            schedule.step()
+            average.update()
+            total += float(loss.detach())
+        report({"stage": "lstm", "epoch": epoch, "loss": total / max(1, len(batches))})
+    average.put()
+    with torch.no_grad():
+        network.head.weight[:, :hidden] = through.weight
+        network.head.weight[-1, hidden:] = change_around
+        network.head.bias[-1] = change_bias
+
+
+def answers(network: GenreNet, part: Encoded) -> FloatArray:
+    """Outputs (n, hops, n_outputs) of the network for encoded segments, from fresh states."""
+    given = []
+    with torch.inference_mode():
+        for start in range(0, len(part.clip), 64):
+            rows = slice(start, start + 64)
+            x = torch.from_numpy(np.concatenate((part.z[rows], part.e[rows]), axis=-1).astype(np.float32))
+            u = torch.relu(network.trunk(x))
+            hs, _ = network.lstm(u)
+            given.append(network.head(torch.cat((hs, u), dim=-1)).numpy())
+    return np.concatenate(given)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtgenre.frontend.spec import FrontendSpec
+    from rtgenre.training.datasets.interface import DataSet
 
     FloatArray = NDArray[np.float32]
     IntArray = NDArray[np.int64]
@@ -100,15 +101,7 @@ class Corpus:
                 "use the n_fft the corpus was made with",
             )
         known = _DECODED[self.power_db[clip, :, : self.n_frames[clip]]].T
-        above = np.clip(np.searchsorted(self.fft_bins, np.arange(n_bins)), 1, len(self.fft_bins) - 1)
-        below = above - 1
-        share = (np.arange(n_bins) - self.fft_bins[below]) / (self.fft_bins[above] - self.fft_bins[below])
-        share = np.clip(share, 0.0, 1.0).astype(np.float32)  # bins outside the known ones repeat the nearest
-        power = known[:, below] * (1.0 - share) + known[:, above] * share
-        missing = np.setdiff1d(np.arange(n_bins), self.fft_bins)
-        draws = (rng or np.random.default_rng(clip)).gamma(_ROUGHNESS, 1.0 / _ROUGHNESS, (len(power), len(missing)))
-        power[:, missing] *= draws.astype(np.float32)
-        return np.ascontiguousarray(power)
+        return _filled(known, self.fft_bins, n_bins, rng or np.random.default_rng(clip))
 
 
 def _decoded() -> FloatArray:
@@ -118,6 +111,56 @@ def _decoded() -> FloatArray:
 
 
 _DECODED = _decoded()
+
+
+def _filled(known: FloatArray, fft_bins: IntArray, n_bins: int, rng: np.random.Generator) -> FloatArray:
+    """Spectra (n_frames, n_bins) of which only some bins are known (n_frames, len(fft_bins)); see ``Corpus.power``."""
+    above = np.clip(np.searchsorted(fft_bins, np.arange(n_bins)), 1, len(fft_bins) - 1)
+    below = above - 1
+    share = (np.arange(n_bins) - fft_bins[below]) / (fft_bins[above] - fft_bins[below])
+    share = np.clip(share, 0.0, 1.0).astype(np.float32)  # bins outside the known ones repeat the nearest
+    power = known[:, below] * (1.0 - share) + known[:, above] * share
+    missing = np.setdiff1d(np.arange(n_bins), fft_bins)
+    draws = rng.gamma(_ROUGHNESS, 1.0 / _ROUGHNESS, (len(power), len(missing)))
+    power[:, missing] *= draws.astype(np.float32)
+    return np.ascontiguousarray(power)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AsCorpus:
+    """Another data set, its spectra made as coarse as a corpus's: a network must not tell the two apart by that.
+
+    Attributes:
+        data: clips of any kind.
+        fft_bins: the corpus's.
+    """
+
+    data: DataSet
+    fft_bins: IntArray
+
+    labels = property(lambda self: self.data.labels)
+    names = property(lambda self: self.data.names)
+    label = property(lambda self: self.data.label)
+    split = property(lambda self: self.data.split)
+    artist = property(lambda self: self.data.artist)
+    n_frames = property(lambda self: self.data.n_frames)
+    sha256 = property(lambda self: self.data.sha256)
+
+    def part(self, split: str) -> IntArray:
+        """See ``DataSet.part``."""
+        return self.data.part(split)
+
+    def require_labels(self, labels: tuple[str, ...]) -> None:
+        """See ``DataSet.require_labels``."""
+        self.data.require_labels(labels)
+
+    def power(self, clip: int, spec: FrontendSpec, rng: np.random.Generator | None = None) -> FloatArray:
+        """See ``DataSet.power``; in steps of 1.5 dB, and only the corpus's bins are the clip's own."""
+        power = self.data.power(clip, spec)[:, self.fft_bins]
+        with np.errstate(divide="ignore"):
+            steps = np.round((10.0 * np.log10(power) - _LOWEST_DB) / _STEP_DB)
+        known = _DECODED[np.clip(steps, 0, 255).astype(np.uint8)]
+        return _filled(known, self.fft_bins, spec.n_bins, rng or np.random.default_rng(clip))
 
 
 def read_corpus(path: Path) -> Corpus:
@@ -167,17 +210,21 @@ class Colouring:
         low_pass_hz: lowest and highest corner of a low-pass, as lossy coders apply; half of the clips get one.
         noise_db: level of added coloured noise relative to the clip's mean power, lowest and highest; half of
             the clips get some.
+        tempo: tracks are played faster or slower by up to about this share, either way (``paced``).
+        coder_db: how far below its neighbours a bin is left out, as lossy coders do; half of the clips are coded.
     """
 
-    shift_octaves: float = 0.35
+    shift_octaves: float = 0.25
     gain_db: tuple[float, float] = (-18.0, 6.0)
     tilt_db_per_octave: float = 1.0
     ripple_db: float = 3.0
     low_pass_hz: tuple[float, float] = (6000.0, 11000.0)
     noise_db: tuple[float, float] = (-70.0, -30.0)
+    tempo: float = 0.15
+    coder_db: tuple[float, float] = (3.0, 14.0)
 
     def apply(self, power: FloatArray, sample_rate: int, rng: np.random.Generator) -> FloatArray:
-        """A coloured copy of spectra.
+        """A coloured copy of spectra, at the same tempo (see ``paced``).
 
         Args:
             power: (n_frames, n_bins) float32.
@@ -204,7 +251,29 @@ class Colouring:
             level = coloured.sum(axis=1).mean() / shape.sum() * 10.0 ** (rng.uniform(*self.noise_db) / 10.0)
             # A noise's periodogram is exponentially distributed around its density.
             coloured += (level * shape).astype(np.float32) * rng.exponential(size=power.shape).astype(np.float32)
-        return coloured
+        return _coded(coloured, hz, self.coder_db, rng) if rng.random() < 0.5 else coloured
+
+    def paced(self, power: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Spectra at another tempo, by repeating or leaving out frames; three of ten stay as they are."""
+        if rng.random() < 0.3:
+            return power
+        n = len(power)
+        source = np.arange(n) * np.exp(rng.uniform(-self.tempo, self.tempo))
+        paced: FloatArray = power[np.round(source[source <= n - 1]).astype(np.int64)]
+        return paced
+
+
+def _coded(
+    power: FloatArray, hz: NDArray[np.float64], depth_db: tuple[float, float], rng: np.random.Generator
+) -> FloatArray:
+    """Spectra as a lossy coder leaves them: what lies well below its neighbours, above some frequency, is gone."""
+    reach = int(rng.integers(4, 21))
+    summed = np.cumsum(np.pad(power, ((0, 0), (reach + 1, reach)), mode="edge"), axis=1, dtype=np.float64)
+    around = (summed[:, 2 * reach + 1 :] - summed[:, : -2 * reach - 1]) / (2 * reach + 1)
+    masked = power < around * 10.0 ** (-rng.uniform(*depth_db) / 10.0)
+    masked &= hz > rng.uniform(300.0, 4000.0)
+    coded: FloatArray = np.where(masked, power * np.float32(10.0 ** rng.uniform(-4.0, -1.0)), power)
+    return coded
 
 
 def _stretched(power: FloatArray, factor: float) -> FloatArray:

@@ -1,47 +1,51 @@
-"""One command, one seed: a corpus of spectra in, a checkpoint folder with its figures and model card out."""
+"""One command, one seed: data in, a checkpoint folder with its figures, curves and model card out.
+
+The order of a run: the encoder is taught by a teacher (or taken from another model); segments of features are made by
+the live frontend; a network is fitted on *train*, calibrated and measured on *valid*, through the live pipeline; seeds
+and artist-wise folds are fitted the same way where they are asked for; last, the shipped weights may be fitted on
+*train* and *valid* together, with the settings and the calibration so found. What a run did is kept in ``runs.jsonl``:
+a run that was broken off goes on from there.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import logging
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rtgenre.errors import UsageError
-from rtgenre.frontend.spec import Feature, FrontendSpec
-from rtgenre.frontend.stream import Frontend
 from rtgenre.model import checkpoint as checkpoints
-from rtgenre.model.checkpoint import Architecture, Checkpoint
-from rtgenre.model.network import GenreNet
-from rtgenre.posterior.smoothing import Smoother
-from rtgenre.training import evaluate, report, scores
-from rtgenre.training.features import SequenceSettings, cached_sequences, clip_frames
-from rtgenre.training.fit import FitSettings, HeldOut, fit
-from rtgenre.training.spectra import read_corpus
+from rtgenre.model.checkpoint import Checkpoint
+from rtgenre.training import fit, outcome
+from rtgenre.training.distil import Distilled, DistilSettings, cached_distil
+from rtgenre.training.fit import FitSettings
+from rtgenre.training.material import N_FOLDS, Material, open_material
+from rtgenre.training.recipe import ARCHITECTURE, SPEC
+from rtgenre.training.segments import SegmentSettings
+from rtgenre.training.teacher import read_teacher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from rtgenre.training.spectra import Corpus
+    from rtgenre.frontend.spec import FrontendSpec
+    from rtgenre.model.architecture import Architecture
+    from rtgenre.model.network import GenreNet
+    from rtgenre.training.segments import Segments
 
     FloatArray = NDArray[np.float32]
+    BoolArray = NDArray[np.bool_]
+    Note = Callable[[str], None]
 
-METRICS_FILE = "metrics.json"
-LOG_FILE = "train.jsonl"
-CARD_FILE = "README.md"
-
-# Timbre (MFCC, contrast), shape of the spectrum, and flux for the beat: on held-out artists the last four lower the
-# log loss by 0.07 nats against the first two alone; chroma beside them raises it again.
-FEATURES: tuple[Feature, ...] = ("mfcc", "contrast", "flux", "centroid", "bandwidth", "rolloff")
+RUNS_FILE = "runs.jsonl"
 
 _log = logging.getLogger(__name__)
 
@@ -51,164 +55,263 @@ class TrainSettings:
     """Everything a training run depends on.
 
     Attributes:
-        data: a corpus of spectra (.npz) with the splits ``train`` and ``valid``.
+        data: music: a file of spectra or a folder of sound, with the splits ``train`` and ``valid``.
         out: checkpoint folder to write.
-        seed: of every draw: cuts, colours, weights, batches, masks. The same seed, machine and libraries give
-            the same weights.
+        teacher: clips with a teacher's embeddings, from which the encoder learns; None takes ``encoder_from``.
+        encoder_from: a trained model whose encoder is taken over.
+        not_music: a folder of sound that is no music; without it nothing is ever called that.
+        seed: of every draw but the encoder's (its own seed is in ``distil``).
+        seeds: fit so many networks on ``train``, with seeds counting up from ``seed``.
+        folds: also fit one network for each artist-wise fold of all clips.
+        final: fit the weights that are written on ``train`` and ``valid`` together.
         id: name of the model.
         spec: features to train on.
         architecture: shape of the network.
-        sequences: what the training sequences are made of (its seed is replaced by ``seed``).
-        fit: how the network is fitted (its seed is replaced by ``seed``).
-        cache: folder for feature sequences; the user's cache folder if None.
-        quiet: no progress bars.
+        distil: how the encoder is taught.
+        segments: what is learned from (its seed is replaced by ``seed`` of the run).
+        fit: how the network is fitted (its seed likewise).
+        jobs: processes that make features.
+        quiet: no progress.
     """
 
     data: Path
     out: Path
+    teacher: Path | None = None
+    encoder_from: Path | None = None
+    not_music: Path | None = None
     seed: int = 0
+    seeds: int = 1
+    folds: bool = False
+    final: bool = False
     id: str = "gtzan-lstm"
-    spec: FrontendSpec = field(default_factory=lambda: FrontendSpec(features=FEATURES))
-    architecture: Architecture = field(default=Architecture(hidden=64, layers=1, input_clip=5.0))
-    sequences: SequenceSettings = field(default_factory=SequenceSettings)
+    spec: FrontendSpec = field(default=SPEC)
+    architecture: Architecture = field(default=ARCHITECTURE)
+    distil: DistilSettings = field(default_factory=DistilSettings)
+    segments: SegmentSettings = field(default_factory=SegmentSettings)
     fit: FitSettings = field(default_factory=FitSettings)
-    cache: Path | None = None
+    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     quiet: bool = False
 
 
-def run(settings: TrainSettings) -> dict[str, Any]:
-    """Train, calibrate, evaluate on ``valid``, and write the folder.
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A network fitted on some clips, and what it answers on the held-out ones.
 
-    Only ``train`` teaches. ``valid`` (other artists) chooses the epoch and the temperature.
+    Attributes:
+        tensors: all weights.
+        mean: normalisation.
+        std: normalisation.
+        log: figures of each epoch.
+        heard: outputs for held-out segments; None where nothing was held out.
+    """
+
+    tensors: Mapping[str, FloatArray]
+    mean: FloatArray
+    std: FloatArray
+    log: list[dict[str, Any]]
+    heard: outcome.HeldOut | None
+
+
+def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
+    """Train, calibrate, measure, and write the folder.
 
     Args:
         settings: the run.
+        note: called with a line whenever something was done; logs by default.
 
     Returns:
         The metrics, as written to ``metrics.json`` in the folder.
 
     Raises:
-        SourceError: the corpus cannot be read.
-        UsageError: the corpus has no ``train`` or ``valid`` clips, or an artist is in both.
+        SourceError: a data set cannot be read.
+        UsageError: ``train`` or ``valid`` is missing, an artist is in both, or there is no encoder to start from.
+        CheckpointError: ``encoder_from`` cannot be used.
     """
-    corpus = read_corpus(settings.data)
+    say: Note = note or _log.info
     settings.out.mkdir(parents=True, exist_ok=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True),
-        disable=settings.quiet,
-    ) as progress:
-        model = _trained(corpus, settings, progress)
-    return _finish(corpus, model, settings)
+    material = open_material(settings.data, settings.not_music, settings.spec, quiet=settings.quiet)
+    encoder = _encoder(settings, say)
+    parts = _segments(material, settings, say)
+    trainer = _Trainer(material, parts, encoder, settings, say)
+
+    train, valid = material.part("train"), material.part("valid")
+    runs: dict[str, Any] = {}
+    first: Fitted | None = None
+    for seed in range(settings.seed, settings.seed + settings.seeds):
+        name = f"train-seed{seed}"
+        if first is not None and (kept := trainer.kept(name)) is not None:
+            runs[name] = kept
+            continue
+        fitted = trainer.fit(name, train, valid, seed)
+        first = first or fitted
+        runs[name] = trainer.keep(name, fitted, seed)
+    for fold in range(N_FOLDS if settings.folds else 0):
+        name = f"fold{fold}"
+        held = material.fold == fold
+        runs[name] = trainer.kept(name) or trainer.keep(
+            name, trainer.fit(name, ~held, held, settings.seed), settings.seed
+        )
+    if first is None or first.heard is None:
+        raise UsageError(f"seeds is {settings.seeds}, it must be at least 1")
+    calibration = outcome.calibrate(first.heard)
+    measured = _checkpoint(first, calibration, material, train, settings, ("train",))
+    shipped = measured
+    if settings.final:
+        both = trainer.fit("train+valid", train | valid, None, settings.seed)
+        shipped = _checkpoint(both, calibration, material, train | valid, settings, ("train", "valid"))
+    return outcome.write(measured, shipped, material, encoder.log, runs, settings.out, quiet=settings.quiet)
 
 
-def _trained(corpus: Corpus, settings: TrainSettings, progress: Progress) -> Checkpoint:
-    spec = settings.spec
-    train, valid = corpus.part("train"), corpus.part("valid")
-    shared = np.intersect1d(corpus.artist[train], corpus.artist[valid])
-    if len(shared):
-        raise UsageError(f"artist {shared[0]} is in train and in valid", "split the corpus by artist")
+def _encoder(settings: TrainSettings, say: Note) -> Distilled:
+    """The encoder's weights: taught, or another model's."""
+    if settings.teacher is not None:
+        taught = read_teacher(settings.teacher, settings.spec)
+        return cached_distil(
+            taught, settings.architecture, settings.distil, lambda figures: say(f"encoder {json.dumps(figures)}")
+        )
+    if settings.encoder_from is None:
+        raise UsageError("there is no encoder to start from", "give --teacher FILE, or --encoder MODEL")
+    model = checkpoints.load(settings.encoder_from)
+    if model.spec.fingerprint() != settings.spec.fingerprint():
+        raise UsageError(f"model {settings.encoder_from} listens to other features than these", "give --teacher FILE")
+    return Distilled({name: v for name, v in model.tensors.items() if name.startswith("encoder.")}, [])
 
-    def steps(what: str, total: int) -> Iterator[int]:
-        task = progress.add_task(what, total=total, note="")
-        for i in range(total):
-            yield i
-            progress.advance(task)
 
-    recipe = dataclasses.replace(settings.sequences, seed=settings.seed)
-    sequences = cached_sequences(
-        corpus, train, spec, recipe, steps("training sequences", recipe.copies), settings.cache
-    )
-    frontend = Frontend(spec)
-    heard = [clip_frames(corpus, valid[i], frontend) for i in steps("held-out clips", len(valid))]
-    shortest = min(len(frames) for frames in heard)
-    held_out = HeldOut(
-        frames=np.stack([frames[:shortest] for frames in heard]),
-        label=corpus.label[valid],
-        read_at=tuple(
-            min(shortest, scores.hops_within(s, spec.sample_rate, spec.n_fft, spec.hop)) for s in evaluate.SECONDS
-        ),
-        smoother=Smoother(len(corpus.labels), evaluate.SMOOTHING_S, spec.hops_per_s),
-    )
-    mean = sequences.frames.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
-    std = np.maximum(sequences.frames.std(axis=(0, 1), dtype=np.float64), 1e-6).astype(np.float32)
-    _reproducible(settings)
-    network = GenreNet(
-        settings.architecture,
-        torch.from_numpy(mean),
-        torch.from_numpy(std),
-        len(corpus.labels),
-        input_dropout=settings.fit.input_dropout,
-        dropout=settings.fit.dropout,
-    )
-    recipe_fit = dataclasses.replace(settings.fit, seed=settings.seed)
-    task = progress.add_task("epochs", total=recipe_fit.epochs, note="")
-    with (settings.out / LOG_FILE).open("w", encoding="utf-8") as log:
-        network = fit(network, sequences, held_out, recipe_fit, _epoch_log(log.write, progress, task))
+def _segments(material: Material, settings: TrainSettings, say: Note) -> list[Segments]:
+    recipe = dataclasses.replace(settings.segments, seed=settings.seed)
+    parts = []
+    for copy, part in material.segments(settings.spec, recipe, settings.jobs):
+        parts.append(part)
+        say(f"segments of copy {copy + 1} of {recipe.copies}: {len(part.clip)} of {part.frames.shape[1]} hops")
+    return parts
+
+
+class _Trainer:
+    """Fits networks on parts of the same material, and keeps what each one said of its held-out clips.
+
+    Args:
+        material: the clips.
+        parts: their segments, copy by copy, the long ones of the uncoloured copy first.
+        encoder: taught.
+        settings: the run.
+        say: see ``run``.
+    """
+
+    def __init__(
+        self, material: Material, parts: list[Segments], encoder: Distilled, settings: TrainSettings, say: Note
+    ) -> None:
+        self._material, self._parts, self._encoder = material, parts, encoder
+        self._settings, self._say = settings, say
+        self._runs_file = settings.out / RUNS_FILE
+        self._key = outcome.key_of(material, settings)
+        self._kept = outcome.read_runs(self._runs_file, self._key)
+        torch.set_num_threads(settings.fit.threads)
+        # One normalisation for all fits, from train alone: then the encoder needs to hear everything only once.
+        teach = material.teaching(material.part("train"))
+        self.mean, self.std = fit.normalisation(parts, [teach[part.clip] for part in parts])
+        network = self._network(settings.seed)
+        self._encoded = [fit.encode(network, part) for part in parts]
+        say("the encoder has heard everything")
+
+    def kept(self, name: str) -> dict[str, Any] | None:
+        """What an earlier run with the same settings found out, if it did."""
+        return self._kept.get(name)
+
+    def keep(self, name: str, fitted: Fitted, seed: int) -> dict[str, Any]:
+        """Figures of a fit, also appended to the run file."""
+        if fitted.heard is None:
+            raise ValueError("nothing was held out")
+        figures = {"seed": seed, **outcome.figures(fitted.heard), "log": fitted.log}
+        outcome.append_run(self._runs_file, self._key, name, figures)
+        self._say(f"{name}: " + " ".join(f"{s} s {a:.3f}" for s, a in figures["accuracy"].items()))
+        return figures
+
+    def fit(self, name: str, learn: BoolArray, held: BoolArray | None, seed: int) -> Fitted:
+        """Fit on some of the music; a fixed seed, data, machine and libraries give the same weights."""
+        settings, material = self._settings, self._material
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True)
+        torch.set_num_threads(settings.fit.threads)
+        rng = np.random.default_rng(seed)
+        teach = material.teaching(learn)
+        network = self._network(seed)
+        encoded = [part.take(teach[part.clip]) for part in self._encoded]
+        log: list[dict[str, Any]] = []
+
+        def report(figures: dict[str, Any]) -> None:
+            log.append(figures)
+            self._say(f"{name}: {json.dumps(figures)}")
+
+        fit.fit_trunk(network, encoded, settings.fit, rng, report)
+        fit.fit_lstm(network, encoded, settings.fit.lstm, rng, report)
+        del encoded
+        heard = None if held is None else self._heard(network, material.held_out(held))
+        tensors = {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
+        return Fitted(tensors, self.mean, self.std, log, heard)
+
+    def _network(self, seed: int) -> GenreNet:
+        settings = self._settings
+        return fit.build(
+            settings.architecture,
+            self._encoder.tensors,
+            self.mean,
+            self.std,
+            len(self._material.music.labels),
+            settings.spec.hops_per_s,
+            seed,
+        )
+
+    def _heard(self, network: GenreNet, held: BoolArray) -> outcome.HeldOut:
+        """What the network says of held-out clips: whole and uncoloured, and of coloured joins."""
+        whole, joined = (part.take(held[part.clip]) for part in self._encoded[:2])
+        said, hops = fit.answers(network, whole), self._parts[0].hops[held[self._parts[0].clip]]
+        music = whole.clip < self._material.n_music
+        return outcome.HeldOut(
+            said=said[music],
+            hops=hops[music],
+            label=self._material.music.label[whole.clip[music]],
+            artist=self._material.music.artist[whole.clip[music]],
+            no_music=said[~music],
+            no_music_hops=hops[~music],
+            joined=fit.answers(network, joined),
+            change=joined.change,
+            hops_per_s=self._settings.spec.hops_per_s,
+        )
+
+
+def _checkpoint(
+    fitted: Fitted,
+    calibration: outcome.Calibrations,
+    material: Material,
+    learn: BoolArray,
+    settings: TrainSettings,
+    splits: tuple[str, ...],
+) -> Checkpoint:
     return Checkpoint(
-        spec=spec,
-        labels=corpus.labels,
-        mean=mean,
-        std=std,
-        tensors={name: value.detach().numpy() for name, value in network.state_dict().items()},
+        spec=settings.spec,
+        labels=material.music.labels,
+        mean=fitted.mean,
+        std=fitted.std,
+        tensors=fitted.tensors,
         architecture=settings.architecture,
-        temperature=1.0,
+        temperature=calibration.temperature,
+        music_bias=calibration.music[1],
+        music_scale=calibration.music[0],
+        change_bias=calibration.change[1],
+        change_scale=calibration.change[0],
         id=settings.id,
-        training=_provenance(corpus, settings),
+        training={
+            "corpus": settings.data.name,
+            "corpus_sha256": material.music.sha256,
+            "splits": list(splits),
+            "clips": int(learn.sum()),
+            "artists": len(np.unique(material.music.artist[learn])),
+            "teacher": settings.teacher.name if settings.teacher else None,
+            "not_music_clips": int(material.other_teaches.sum()),
+            "seed": settings.seed,
+            "segments": dataclasses.asdict(settings.segments),
+            "distil": dataclasses.asdict(settings.distil),
+            "fit": dataclasses.asdict(settings.fit),
+            "torch": str(torch.__version__),
+        },
     )
-
-
-def _finish(corpus: Corpus, model: Checkpoint, settings: TrainSettings) -> dict[str, Any]:
-    """Fit the temperature on the streaming path, save, and write metrics and model card."""
-    heard = evaluate.hear(corpus, "valid", model, quiet=settings.quiet)
-    last = heard.smoothed[evaluate.SECONDS[-1]]
-    model = dataclasses.replace(model, temperature=scores.fit_temperature(last, heard.label))
-    model = checkpoints.save(model, settings.out)
-    crossed = evaluate.across_artists(heard, scores.fit_temperature)
-    metrics = {
-        "model": {"id": model.id, "sha256": model.sha256},
-        "data": {"file": settings.data.name, "sha256": corpus.sha256, "split": "valid"},
-        **evaluate.figures(heard, model),
-        "ece_other_artists": scores.calibration_error(np.exp(crossed), heard.label),
-        "log_loss_other_artists": scores.log_loss(crossed, heard.label),
-        "parameters": int(sum(value.size for value in model.tensors.values())),
-        "training": dict(model.training),
-    }
-    (settings.out / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-    (settings.out / CARD_FILE).write_text(report.model_card(metrics, model), encoding="utf-8")
-    return metrics
-
-
-def _epoch_log(write: Callable[[str], object], progress: Progress, task: Any) -> Callable[[dict[str, Any]], None]:
-    def report_epoch(figures: dict[str, Any]) -> None:
-        write(json.dumps(figures) + "\n")
-        accuracy = " ".join(f"{a:.3f}" for a in figures["valid_accuracy"])
-        progress.update(task, advance=1, note=f"valid {figures['valid_log_loss']:.3f}  {accuracy}")
-        _log.debug("epoch %s", figures)
-
-    return report_epoch
-
-
-def _reproducible(settings: TrainSettings) -> None:
-    torch.manual_seed(settings.seed)
-    torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(settings.fit.threads)
-
-
-def _provenance(corpus: Corpus, settings: TrainSettings) -> dict[str, Any]:
-    train = corpus.part("train")
-    return {
-        "corpus": settings.data.name,
-        "corpus_sha256": corpus.sha256,
-        "split": "train",
-        "clips": len(train),
-        "artists": len(np.unique(corpus.artist[train])),
-        "seed": settings.seed,
-        "sequences": dataclasses.asdict(settings.sequences),
-        "fit": dataclasses.asdict(settings.fit),
-        "torch": str(torch.__version__),
-    }

@@ -7,6 +7,7 @@ from rtgenre.bench import end_to_end, stages
 from rtgenre.frontend.stream import Frontend
 from rtgenre.model.runtime import open_runtime
 from rtgenre.pipeline import Pipeline
+from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import PolicySettings
 from tests.model.small import checkpoint
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.real
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
     model = checkpoint()
-    pipeline = Pipeline(Frontend(model.spec), open_runtime(model, "cpu"), model.temperature, PolicySettings())
+    pipeline = Pipeline(Frontend(model.spec), open_runtime(model, "cpu"), Calibration.of(model), PolicySettings())
     pipeline.warm()
     return pipeline
 

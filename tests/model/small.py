@@ -2,30 +2,75 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import numpy as np
 
 from rtgenre.frontend.spec import FrontendSpec
-from rtgenre.model.checkpoint import Architecture, Checkpoint
+from rtgenre.model.architecture import Architecture
+from rtgenre.model.checkpoint import Checkpoint
 
 LABELS = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 
 
+SMALL = Architecture(
+    encoder_inputs=20,
+    encoder_width=32,
+    encoder_layers=3,
+    pooling_s=8.0,
+    encoder_head=48,
+    embedding=24,
+    embedding_s=20.0,
+    trunk=64,
+    hidden=24,
+    layers=1,
+    input_clip=5.0,
+)
+
+# About what ships: sizes that speed and rounding depend on.
+LIKELY = Architecture(
+    encoder_inputs=20,
+    encoder_width=160,
+    encoder_layers=4,
+    pooling_s=8.0,
+    encoder_head=256,
+    embedding=136,
+    embedding_s=20.0,
+    trunk=256,
+    hidden=64,
+    layers=1,
+    input_clip=5.0,
+)
+LIKELY_SPEC = FrontendSpec(
+    running_s=(2.5, 8.0, 25.0),
+    running_deltas=True,
+    correlation_s=(8.0,),
+    correlate_contrast=False,
+    modulation_s=(6.0,),
+    age=True,
+)
+
+
 def checkpoint(
     *,
-    hidden: int = 64,
-    layers: int = 1,
     labels: tuple[str, ...] = LABELS,
     spec: FrontendSpec | None = None,
     seed: int = 0,
     gain: float = 1.5,
+    architecture: Architecture = SMALL,
+    **shape: Any,
 ) -> Checkpoint:
-    """Weights uniform within ±gain/√inputs: livelier than torch's initial ones, so that differences show."""
+    """Weights uniform within ±gain/√inputs: livelier than torch's initial ones, so that differences show.
+
+    ``shape`` changes fields of the architecture.
+    """
     spec = spec or FrontendSpec()
     rng = np.random.default_rng(seed)
-    architecture = Architecture(hidden=hidden, layers=layers, input_clip=5.0)
+    architecture = msgspec.structs.replace(architecture, **shape)
     tensors = {
-        name: (rng.uniform(-gain, gain, shape) / np.sqrt(shape[-1])).astype(np.float32)
-        for name, shape in architecture.tensor_shapes(spec.n_features, len(labels)).items()
+        name: (rng.uniform(-gain, gain, size) / np.sqrt(np.prod(size[1:] or size))).astype(np.float32)
+        for name, size in architecture.tensor_shapes(spec.n_features, len(labels)).items()
     }
     return Checkpoint(
         spec=spec,
@@ -35,6 +80,10 @@ def checkpoint(
         tensors=tensors,
         architecture=architecture,
         temperature=1.25,
+        music_bias=0.5,
+        music_scale=2.0,
+        change_bias=-1.0,
+        change_scale=0.75,
         id="small",
         training={"seed": seed},
     )

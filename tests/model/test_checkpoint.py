@@ -25,9 +25,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def describe(folder: Path, **changes: Any) -> None:
+def describe(folder: Path, *, sealed: bool = True, **changes: Any) -> None:
+    """Change fields of the description; sealed, its hash agrees, as if it had been written so."""
     path = folder / DESCRIPTION_FILE
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    raw = json.loads(path.read_text()) | changes
+    if sealed:
+        raw["description_sha256"] = checkpoints.description_sha256(raw)
+    path.write_text(json.dumps(raw))
 
 
 def reweigh(folder: Path, change: Callable[[dict[str, np.ndarray]], None]) -> None:
@@ -44,6 +48,8 @@ def test_what_was_saved_is_loaded(folder: Path) -> None:
     assert loaded.labels == made.labels
     assert loaded.architecture == made.architecture
     assert (loaded.temperature, loaded.id, loaded.training) == (made.temperature, made.id, made.training)
+    assert (loaded.music_bias, loaded.music_scale) == (made.music_bias, made.music_scale) == (0.5, 2.0)
+    assert (loaded.change_bias, loaded.change_scale) == (made.change_bias, made.change_scale) == (-1.0, 0.75)
     np.testing.assert_array_equal(loaded.mean, made.mean)
     np.testing.assert_array_equal(loaded.std, made.std)
     assert loaded.tensors.keys() == made.tensors.keys()
@@ -84,11 +90,11 @@ def test_missing_file(folder: Path, name: str) -> None:
 
 
 def test_broken_json(folder: Path) -> None:
-    (folder / DESCRIPTION_FILE).write_text('{"format": 1,')
+    (folder / DESCRIPTION_FILE).write_text('{"format": 2,')
     refused(folder, DESCRIPTION_FILE, "not JSON")
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"format": "1"}'])
+@pytest.mark.parametrize("content", ["[]", "{}", '{"format": "2"}'])
 def test_json_that_is_no_description(folder: Path, content: str) -> None:
     (folder / DESCRIPTION_FILE).write_text(content)
     refused(folder, "does not describe a model")
@@ -102,6 +108,45 @@ def test_unknown_key(folder: Path) -> None:
 def test_newer_format(folder: Path) -> None:
     describe(folder, format=checkpoints.FORMAT + 1, invented_later=True)
     refused(folder, f"format {checkpoints.FORMAT + 1}")
+
+
+def test_older_format(folder: Path) -> None:
+    (folder / DESCRIPTION_FILE).write_text(json.dumps({"format": 1, "id": "old", "architecture": {"hidden": 64}}))
+    refused(folder, "format 1", "older rtgenre")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": ["jazz", "classical", "country", "disco", "hiphop", "blues", "metal", "pop", "reggae", "rock"]},
+        {"temperature": 1.0},
+        {"music_bias": 0.0},
+        {"id": "another"},
+        {"training": {}},
+        {"description_sha256": "0" * 64},
+    ],
+)
+def test_an_edited_description(folder: Path, changes: dict[str, Any]) -> None:
+    describe(folder, sealed=False, **changes)
+    refused(folder, "altered", DESCRIPTION_FILE)
+
+
+def test_an_edited_architecture_of_the_same_shapes(folder: Path) -> None:
+    architecture = json.loads((folder / DESCRIPTION_FILE).read_text())["architecture"]
+    describe(folder, sealed=False, architecture=architecture | {"pooling_s": architecture["pooling_s"] + 1.0})
+    refused(folder, "altered")
+
+
+def test_layout_and_order_of_keys_are_no_alteration(folder: Path) -> None:
+    path = folder / DESCRIPTION_FILE
+    path.write_text(json.dumps(json.loads(path.read_text()), sort_keys=True, separators=(",", ":")))
+    assert checkpoints.load(folder).id == "small"
+
+
+def test_the_seal_holds_for_whatever_the_training_notes(tmp_path: Path) -> None:
+    notes = {"lost": float("nan"), "pair": (1, 2.5), "label": "électro", "tiny": 1e-300, "none": None}
+    saved = checkpoints.save(dataclasses.replace(checkpoint(), training=notes), tmp_path / "model")
+    assert saved.training["pair"] == [1, 2.5]
 
 
 def test_altered_weights(folder: Path) -> None:
@@ -135,11 +180,11 @@ def test_extra_tensor(folder: Path) -> None:
 
 def test_wrong_shape(folder: Path) -> None:
     reweigh(folder, lambda tensors: tensors.update({"head.bias": np.zeros(3, np.float32)}))
-    refused(folder, "head.bias", "(3,)", "(10,)")
+    refused(folder, "head.bias", "(3,)", "(12,)")
 
 
 def test_wrong_dtype(folder: Path) -> None:
-    reweigh(folder, lambda tensors: tensors.update({"head.bias": np.zeros(10)}))
+    reweigh(folder, lambda tensors: tensors.update({"head.bias": np.zeros(12)}))
     refused(folder, "head.bias", "float64")
 
 
@@ -160,14 +205,44 @@ def test_std_of_zero(folder: Path) -> None:
         ({"temperature": 0.0}, "temperature"),
         ({"labels": ["a"] * 10}, "labels"),
         ({"labels": ["a"]}, "labels"),
-        ({"architecture": {"hidden": 63, "layers": 2, "input_clip": 5.0}}, "hidden"),
-        ({"architecture": {"hidden": 64, "layers": 0, "input_clip": 5.0}}, "layers"),
-        ({"architecture": {"hidden": 64, "layers": 2, "input_clip": 0.0}}, "input_clip"),
+        ({"music_scale": 0.0}, "music_scale"),
+        ({"change_scale": -1.0}, "change_scale"),
     ],
 )
 def test_values_out_of_range(folder: Path, changes: dict[str, Any], word: str) -> None:
     describe(folder, **changes)
     refused(folder, word)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("hidden", 63),
+        ("layers", 0),
+        ("layers", 10**9),
+        ("encoder_width", 0),
+        ("encoder_layers", 0),
+        ("encoder_inputs", 0),
+        ("encoder_inputs", 10_000),
+        ("encoder_head", 12),
+        ("embedding", -8),
+        ("trunk", 1),
+        ("pooling_s", 0.0),
+        ("embedding_s", 1e9),
+        ("input_clip", 0.0),
+    ],
+)
+def test_architecture_out_of_range(folder: Path, name: str, value: float) -> None:
+    architecture = json.loads((folder / DESCRIPTION_FILE).read_text())["architecture"]
+    describe(folder, architecture=architecture | {name: value})
+    refused(folder, name)
+
+
+@pytest.mark.parametrize("name", ["music_bias", "music_scale", "change_bias", "change_scale"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_calibration_that_is_not_finite_is_not_written(tmp_path: Path, name: str, value: float) -> None:
+    with pytest.raises(CheckpointError, match=name):
+        checkpoints.save(dataclasses.replace(checkpoint(), **{name: value}), tmp_path / "model")
 
 
 def test_another_frontend_by_its_spec(folder: Path) -> None:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,22 +14,24 @@ from hypothesis.extra import numpy as arrays
 
 from rtgenre.errors import ConfigError
 from rtgenre.frontend.spec import FrontendSpec
-from rtgenre.model import cell, runtime
+from rtgenre.model import architecture, cell, packed, runtime
+from rtgenre.model.interface import ModelState
 from rtgenre.model.runtime import NumbaRuntime, open_runtime
 from tests.contract import check_streaming, frame_stage
-from tests.model.small import checkpoint
+from tests.model import reference
+from tests.model.small import LIKELY, LIKELY_SPEC, checkpoint
 
 if TYPE_CHECKING:
     from rtgenre.model.checkpoint import Checkpoint
     from rtgenre.model.interface import Runtime
 
-SHAPES = [{"hidden": 64, "layers": 1}, {"hidden": 128, "layers": 2}, {"hidden": 24, "layers": 3}]
+SHAPES: list[dict[str, Any]] = [
+    {},
+    {"layers": 3, "encoder_layers": 1},
+    {"encoder_inputs": 13, "encoder_width": 24, "encoder_head": 40, "embedding": 8, "trunk": 16, "hidden": 64},
+    {"architecture": LIKELY, "spec": LIKELY_SPEC},
+]
 needs_gpu = pytest.mark.skipif(not runtime.cuda_device_count(), reason="no NVIDIA driver or GPU on this machine")
-
-
-def posterior(logits: np.ndarray) -> np.ndarray:
-    exponential = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return exponential / exponential.sum(axis=-1, keepdims=True)
 
 
 def eventful_frames(model: Checkpoint, n_hops: int, batch: int = 1) -> np.ndarray:
@@ -43,19 +45,41 @@ def eventful_frames(model: Checkpoint, n_hops: int, batch: int = 1) -> np.ndarra
 
 def stream(stepped: Runtime, frames: np.ndarray) -> np.ndarray:
     state = stepped.init_state(frames.shape[1])
-    logits = np.empty((*frames.shape[:2], len(stepped.labels)), np.float32)
+    outputs = np.empty((*frames.shape[:2], stepped.n_outputs), np.float32)
     for hop, frame in enumerate(frames):
-        _, state = stepped.step(frame, state, logits[hop])
-    return logits
+        _, state = stepped.step(frame, state, outputs[hop])
+    return outputs
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_compiled_cell_equals_torch_over_ten_thousand_steps(shape: dict[str, int]) -> None:
+def test_the_compiled_step_equals_torch(shape: dict[str, Any]) -> None:
     model = checkpoint(**shape)
+    frames = eventful_frames(model, 2000)
+    ours, theirs = open_runtime(model, "cpu"), open_runtime(model, "torch")
+    outputs = stream(ours, frames)
+    assert np.abs(outputs - stream(theirs, frames)).max() <= 1e-5
+    assert np.ptp(outputs[:, 0], axis=0).min() > 0.01, "an output hardly moves: nothing was compared"
+
+
+def test_the_compiled_step_leaves_the_state_that_torch_leaves() -> None:
+    model = checkpoint(layers=2)
+    ours, theirs = open_runtime(model, "cpu"), open_runtime(model, "torch")
+    state, reference_state = ours.init_state(2), theirs.init_state(2)
+    for frame in eventful_frames(model, 300, batch=2):
+        ours.step(frame, state)
+        theirs.step(frame, reference_state)
+    for name, one, other in zip(ModelState.__slots__, state.arrays(), reference_state.arrays(), strict=True):
+        assert (one.dtype, one.shape) == (other.dtype, other.shape), name
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5, err_msg=name)
+        assert one.any(), f"{name} was never written"
+
+
+def test_ten_thousand_steps_stay_with_the_formulas_in_float64() -> None:
+    model = checkpoint()
     frames = eventful_frames(model, 10_000)
-    ours, reference = stream(open_runtime(model, "cpu"), frames), stream(open_runtime(model, "torch"), frames)
-    assert np.abs(posterior(ours) - posterior(reference)).max() <= 1e-6
-    assert np.ptp(posterior(ours)[:, 0, 0]) > 0.01, "the posterior hardly moves: nothing was compared"
+    expected, _ = reference.outputs(model, frames[:, 0])
+    # Running means in float32 lose a few units in the last place over their time constants, not over the stream.
+    assert np.abs(stream(open_runtime(model, "cpu"), frames)[:, 0] - expected).max() <= 1e-5
 
 
 def test_a_batch_equals_its_streams_one_by_one() -> None:
@@ -67,14 +91,57 @@ def test_a_batch_equals_its_streams_one_by_one() -> None:
         np.testing.assert_array_equal(together[:, row : row + 1], stream(stepped, frames[:, row : row + 1].copy()))
 
 
+def test_a_stream_that_joins_late_is_on_its_own_clock() -> None:
+    model = checkpoint()
+    frames, stepped = eventful_frames(model, 120, batch=2), open_runtime(model, "cpu", batch=2)
+    state, outputs = stepped.init_state(2), np.empty((120, 2, stepped.n_outputs), np.float32)
+    for hop, frame in enumerate(frames):
+        if hop == 50:
+            stepped.forget(state, row=1)
+        stepped.step(frame, state, outputs[hop])
+    assert state.heard.tolist() == [120, 70]
+    np.testing.assert_array_equal(outputs[:, :1], stream(stepped, frames[:, :1].copy()))
+    np.testing.assert_array_equal(outputs[50:, 1:], stream(stepped, frames[50:, 1:].copy()))
+
+
+@pytest.mark.parametrize("device", ["cpu", "torch"])
+def test_a_forgotten_state_is_a_fresh_one(device: str) -> None:
+    model = checkpoint(layers=2)
+    stepped = open_runtime(model, device)
+    state, frames = stepped.init_state(), eventful_frames(model, 60)
+    for frame in frames:
+        stepped.step(frame, state)
+    assert all(array.any() for array in state.arrays())
+    forgotten, fresh = stepped.forget(state), stepped.init_state()
+    for one, other in zip(forgotten.arrays(), fresh.arrays(), strict=True):
+        assert one.tobytes() == other.tobytes()
+    for frame in frames:
+        np.testing.assert_array_equal(stepped.step(frame, forgotten)[0], stepped.step(frame, fresh)[0])
+
+
+@pytest.mark.parametrize("row", [-1, 2])
+def test_a_row_that_is_not_there_cannot_be_forgotten(row: int) -> None:
+    stepped = open_runtime(checkpoint(), "cpu")
+    with pytest.raises(ValueError, match="rows 0 to 1"):
+        stepped.forget(stepped.init_state(2), row)
+
+
+def test_a_copied_state_shares_nothing() -> None:
+    stepped = open_runtime(checkpoint(), "cpu")
+    state = stepped.init_state()
+    snapshot = state.copy()
+    stepped.step(np.ones((1, stepped.n_features), np.float32), state)
+    assert not any(array.any() for array in snapshot.arrays())
+    assert not any(np.shares_memory(a, b) for a, b in zip(state.arrays(), snapshot.arrays(), strict=True))
+
+
 @needs_gpu
 @pytest.mark.parametrize("batch", [1, 7])
 def test_the_cuda_graph_equals_torch_on_the_cpu(batch: int) -> None:
     model = checkpoint(layers=2)
-    frames = eventful_frames(model, 10_000, batch)
+    frames = eventful_frames(model, 2500, batch)
     on_gpu = open_runtime(model, "cuda", batch)
-    reference = stream(open_runtime(model, "torch"), frames)
-    assert np.abs(posterior(stream(on_gpu, frames)) - posterior(reference)).max() <= 1e-6
+    assert np.abs(stream(on_gpu, frames) - stream(open_runtime(model, "torch"), frames)).max() <= 1e-5
     with pytest.raises(ValueError, match="opened for"):
         on_gpu.init_state(batch + 1)
 
@@ -88,9 +155,9 @@ def test_the_cuda_graph_keeps_the_streaming_contract() -> None:
 @pytest.mark.parametrize("device", ["cpu", "torch"])
 def test_the_streaming_contract(device: str) -> None:
     model = checkpoint(layers=2)
-    steps = 10_000 if device == "cpu" else 1000
+    steps = 20_000 if device == "cpu" else 300
     # The same kernel whatever the split, so bit-equal.
-    check_streaming(frame_stage(open_runtime(model, device)), eventful_frames(model, 300), steps=steps)
+    check_streaming(frame_stage(open_runtime(model, device)), eventful_frames(model, 100), steps=steps)
 
 
 @pytest.mark.parametrize("device", ["cpu", "torch"])
@@ -103,7 +170,7 @@ def test_offline_is_init_step_flush(device: str) -> None:
 
 def test_a_step_with_out_allocates_nothing_that_stays() -> None:
     model = checkpoint()
-    stepped, out = open_runtime(model, "cpu"), np.empty((1, 10), np.float32)
+    stepped, out = open_runtime(model, "cpu"), np.empty((1, 12), np.float32)
     x, state = np.zeros((1, model.mean.size), np.float32), stepped.init_state()
     for _ in range(200):
         returned, state = stepped.step(x, state, out)
@@ -144,16 +211,34 @@ def test_an_hour_of_silence_ends_in_a_steady_state() -> None:
     state = stepped.init_state()
     late = []
     for hop in range(41_344):
-        logits, state = stepped.step(frame, state)
+        outputs, state = stepped.step(frame, state)
         if hop >= 41_300:
-            late.append(logits)
-    assert np.isfinite(state.c).all()
-    assert np.ptp(posterior(np.stack(late)), axis=0).max() <= 1e-6
+            late.append(outputs)
+    assert all(np.isfinite(array).all() for array in state.arrays())
+    assert np.ptp(np.stack(late), axis=0).max() <= 1e-6
+    assert np.abs(state.pooled_variance).max() < 1e-9
+
+
+def test_hours_leave_every_value_bounded() -> None:
+    model = checkpoint()
+    stepped, frames = open_runtime(model, "cpu"), eventful_frames(model, 500)
+    state, out = stepped.init_state(), np.empty((1, 12), np.float32)
+    state.heard[:] = architecture.HEARD_LIMIT - 10_000
+    largest = []
+    for _ in range(40):
+        for frame in frames:
+            stepped.step(frame, state, out)
+        assert np.isfinite(out).all()
+        largest.append(max(float(np.abs(array).max()) for array in state.arrays() if array is not state.heard))
+    assert state.heard.tolist() == [architecture.HEARD_LIMIT]
+    # The same frames over and over: once the time constants are over, what is remembered repeats and does not creep.
+    settled = largest[5:]
+    assert max(settled) - min(settled) <= 1e-5 * max(settled)
 
 
 @given(a=arrays.arrays(np.float32, 64, elements=st.floats(-60, 60, width=32)))
 def test_the_exponential_is_within_rounding(a: np.ndarray) -> None:
-    values = cell.aligned(64)
+    values = packed.aligned(64)
     values[:] = a
     cell._exp(values, values.view(np.int32), np.empty(64, np.int32))
     np.testing.assert_allclose(values, np.exp(a.astype(np.float64)), rtol=2.5e-7)
@@ -176,7 +261,7 @@ def test_frames_of_the_wrong_shape_are_refused(x: np.ndarray) -> None:
     assert not state.h.any()
 
 
-@pytest.mark.parametrize("out", [np.zeros((1, 9), np.float32), np.zeros((1, 10))])
+@pytest.mark.parametrize("out", [np.zeros((1, 10), np.float32), np.zeros((1, 12))])
 def test_an_output_of_the_wrong_shape_is_refused(out: np.ndarray) -> None:
     stepped = open_runtime(checkpoint(), "cpu")
     with pytest.raises(ValueError, match="out is"):

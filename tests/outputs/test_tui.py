@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -223,6 +224,17 @@ def test_without_colours_the_band_still_names_its_genres() -> None:
     assert "38;2" not in text
     assert "disco" in text
     assert "▏classical" in text
+
+
+def test_a_track_is_counted_and_marked_even_where_the_genre_stays_the_same() -> None:
+    screen = Screen()
+    for k in range(600):
+        message = posterior(k, T0_NS + k * SECOND // 10, {"disco": 0.8, "pop": 0.2})
+        screen.on_message(msgspec.structs.replace(message, track=1 + k // 300, age_s=k % 300 / 10))
+    text = text_of(screen, 160, 45)
+    assert "now · track 2 · 0:29" in text
+    assert text.count("▏disco") == 2
+    assert "disco disco" not in text
 
 
 def test_freezing_holds_the_picture_while_counting_goes_on() -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rtgenre.outputs import wire
-from rtgenre.records import Decision, Posterior, State
+from rtgenre.records import Decision, Posterior, State, TrackReason, TrackStart
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "feed.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -68,6 +69,41 @@ def test_sequences_count_per_topic_and_changes_are_told_once() -> None:
     assert [m.seq for m in seen["posterior"]] == [0, 1, 2, 3, 4]
     assert [(m.seq, m.top) for m in seen["decision"]] == [(0, "disco"), (1, None), (2, "disco"), (3, "metal")]
     assert [(m.seq, m.state) for m in seen["state"]] == [(0, "music"), (1, "unknown"), (2, "music")]
+
+
+def on_track(posterior: Posterior, number: int, reason: TrackReason, first_hop: int) -> Posterior:
+    start = TrackStart(reason, first_hop, first_hop * 1920)
+    return dataclasses.replace(posterior, track=number, track_start=start, music=0.875)
+
+
+def test_each_track_is_told_once_with_where_it_begins() -> None:
+    table = composer()
+    steps = [hop(0, State.STARTING, None)]
+    steps += [on_track(hop(k), 1, TrackReason.START, 1) for k in (1, 2, 3)]
+    steps += [on_track(hop(k), 2, TrackReason.CHANGE, 10) for k in (30, 31)]
+    envelopes = [e for step in steps for e in table.compose(step, 0, 0, 0)]
+    envelopes += table.stale(steps[-1], 0)
+    told = [wire.publish(e) for e in envelopes if e.topic == "rtgenre.v1.mic.track."]
+    messages = [wire.decode(body) for body in told]
+    for body in told:
+        VALIDATOR.validate(json.loads(body))
+    assert all(isinstance(m, wire.TrackMessage) for m in messages)
+    assert [(m.seq, m.hop, m.track, m.reason, m.since_hop, m.since_s) for m in messages] == [  # type: ignore[union-attr]
+        (0, 1, 1, "start", 1, pytest.approx(1920 / 22050, abs=1e-6)),
+        (1, 30, 2, "change", 10, pytest.approx(19200 / 22050, abs=1e-6)),
+    ]
+    everything = [wire.decode(wire.publish(e)) for e in envelopes]
+    assert {m.track for m in everything if isinstance(m, wire.PosteriorMessage) and m.hop >= 30} == {2}
+    assert {m.music for m in messages} == {0.875}  # type: ignore[union-attr]
+
+
+def test_messages_from_before_there_were_tracks_are_still_read() -> None:
+    body = json.loads(wire.publish(composer().compose(hop(), 0, 0, 0)[0]))
+    del body["music"], body["track"]
+    VALIDATOR.validate(body)
+    message = wire.decode(json.dumps(body).encode())
+    assert isinstance(message, wire.PosteriorMessage)
+    assert message.track == 0
 
 
 def test_latency_adds_up_and_counts_the_wait_for_the_output() -> None:

@@ -14,7 +14,8 @@ from rtgenre.client import Subscriber
 from rtgenre.errors import ConfigError, FeedError, OutputError
 from rtgenre.outputs import wire
 from rtgenre.outputs.zmq_feed import MAX_REQUEST_BYTES, ZmqFeed
-from tests.outputs.test_wire import VALIDATOR, composer, hop
+from rtgenre.records import TrackReason
+from tests.outputs.test_wire import VALIDATOR, composer, hop, on_track
 
 pytestmark = pytest.mark.real
 ANY = "tcp://127.0.0.1:*"
@@ -79,6 +80,24 @@ def test_frames_are_topic_body_and_sequence_per_topic(feed: ZmqFeed) -> None:
         assert json.loads(body)["seq"] == 2
         publish(feed, table, 3, 2)
         assert [struct.unpack("<Q", plain.recv_multipart()[2])[0] for _ in range(2)] == [3, 4]
+
+
+def test_tracks_have_a_topic_and_a_late_subscriber_learns_which_one_is_playing(feed: ZmqFeed) -> None:
+    table = composer()
+    steps = [on_track(hop(k), 1 + k // 30, TrackReason.CHANGE, 25 * (k // 30)) for k in range(40)]
+    for step in steps:
+        for envelope in table.compose(step, 0, 0, time.monotonic_ns()):
+            feed.mailbox.put(envelope)
+    assert eventually(lambda: len(feed._last) == 4)
+    with subscriber(feed, topics=["rtgenre.v1.mic.track."]) as client:
+        assert [r.topic for r in client.snapshot() if isinstance(r.message, wire.TrackMessage)] == [
+            "rtgenre.v1.mic.track."
+        ]
+    with subscriber(feed, topics=["rtgenre.v1.mic.track."]) as client:
+        received = client.receive(5.0)
+    assert received is not None
+    assert isinstance(received.message, wire.TrackMessage)
+    assert (received.seq, received.message.track, received.message.since_hop, received.message.hop) == (1, 2, 25, 30)
 
 
 def test_a_topic_is_not_the_prefix_of_another_source(feed: ZmqFeed) -> None:

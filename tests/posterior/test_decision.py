@@ -27,10 +27,12 @@ class Listener:
         self.state: DecisionState = self.policy.init_state()
         self.hop = 0
 
-    def hear(self, probs: np.ndarray, level: float = LOUD, hops: int = 1) -> tuple[State, str | None]:
+    def hear(
+        self, probs: np.ndarray, level: float = LOUD, hops: int = 1, music: float = 1.0
+    ) -> tuple[State, str | None]:
         for _ in range(hops):
             if self.policy.hear(level, self.state):
-                self.state = self.policy.step(probs, self.hop, self.state)
+                self.state = self.policy.step(probs, music, self.hop, self.state)
             else:
                 self.state = self.policy.silent(self.hop, self.state)
             self.hop += 1
@@ -110,6 +112,73 @@ def test_a_restart_forgets_the_genre_but_not_the_silence() -> None:
     listener.hear(posterior("disco"), QUIET, hops=20)
     listener.state = listener.policy.restart(listener.hop, listener.state)
     assert listener.state.decision.state is State.SILENCE
+
+
+def test_speech_is_not_music_after_the_dwell_time_and_until_it_is_clearly_music_again() -> None:
+    listener = Listener(warmup_s=0.1, not_music_enter=0.3, not_music_dwell_s=1.0, not_music_leave=0.5)
+    listener.hear(posterior("disco"), hops=5)
+    assert listener.hear(posterior("disco"), hops=9, music=0.29) == (State.MUSIC, "disco")
+    assert listener.hear(posterior("disco"), music=0.29) == (State.NOT_MUSIC, None)
+    assert listener.hear(posterior("disco"), hops=20, music=0.49) == (State.NOT_MUSIC, None)
+    assert listener.hear(posterior("disco"), music=0.5) == (State.MUSIC, "disco")
+    assert listener.hear(posterior("disco"), hops=20, music=0.31) == (State.MUSIC, "disco")
+
+
+def test_a_moment_of_speech_changes_nothing() -> None:
+    listener = Listener(warmup_s=0.1, not_music_dwell_s=1.0)
+    listener.hear(posterior("disco"), hops=5)
+    listener.hear(posterior("disco"), hops=9, music=0.1)
+    listener.hear(posterior("disco"), music=0.6)
+    assert listener.hear(posterior("disco"), hops=9, music=0.1) == (State.MUSIC, "disco")
+
+
+def test_what_begins_as_speech_is_never_given_a_genre() -> None:
+    listener = Listener(warmup_s=0.5, not_music_dwell_s=1.0)
+    assert {listener.hear(posterior("disco"), music=0.1) for _ in range(9)} == {(State.STARTING, None)}
+    assert listener.hear(posterior("disco"), music=0.1) == (State.NOT_MUSIC, None)
+
+
+def test_a_pause_in_speech_does_not_make_it_music() -> None:
+    listener = Listener(warmup_s=0.1, silence_reset_s=60.0)
+    listener.hear(posterior("disco"), hops=20, music=0.1)
+    assert listener.hear(posterior("disco"), QUIET, hops=10, music=0.1) == (State.SILENCE, None)
+    assert listener.hear(posterior("disco"), hops=1, music=0.4) == (State.NOT_MUSIC, None)
+
+
+def test_not_music_can_be_switched_off() -> None:
+    listener = Listener(warmup_s=0.1, not_music_enter=0.0)
+    assert listener.hear(posterior("disco"), hops=100, music=0.0) == (State.MUSIC, "disco")
+
+
+def test_after_a_change_of_track_the_old_genre_stands_until_the_new_one_leads_for_a_moment() -> None:
+    listener = Listener(warmup_s=1.0, margin=0.5, dwell_s=3.0, change_settle_s=4.0, change_dwell_s=0.5)
+    listener.hear(posterior("disco"), hops=30)
+    listener.state = listener.policy.begin_track(1, listener.state)
+    assert listener.hear(posterior("metal", 0.4), hops=4) == (State.MUSIC, "disco")
+    assert listener.hear(posterior("metal", 0.4)) == (State.MUSIC, "metal")
+    assert listener.hear(posterior("blues", 0.4), hops=5) == (State.MUSIC, "blues")
+    listener.hear(posterior("blues", 0.4), hops=30)
+    assert listener.hear(posterior("metal", 0.9), hops=29) == (State.MUSIC, "blues"), "settled: margin and dwell again"
+    assert listener.hear(posterior("metal", 0.9)) == (State.MUSIC, "metal")
+
+
+def test_what_of_a_new_track_was_heard_before_it_was_recognised_counts() -> None:
+    listener = Listener(warmup_s=0.1, change_dwell_s=0.5)
+    listener.hear(posterior("disco"), hops=30)
+    listener.state = listener.policy.begin_track(6, listener.state)
+    for _ in range(6):
+        listener.state = listener.policy.weigh(posterior("metal"), 1.0, listener.state)
+    assert listener.state.decision.label == "disco"
+    listener.state = listener.policy.decide(posterior("metal"), 1.0, listener.hop, listener.state)
+    assert listener.state.decision.label == "metal"
+    assert listener.state.heard == 6
+
+
+def test_a_change_of_track_does_not_make_speech_music() -> None:
+    listener = Listener(warmup_s=0.1)
+    listener.hear(posterior("disco"), hops=20, music=0.1)
+    listener.state = listener.policy.begin_track(1, listener.state)
+    assert listener.hear(posterior("disco"), hops=20, music=0.1) == (State.NOT_MUSIC, None)
 
 
 def test_a_snapshot_is_independent() -> None:

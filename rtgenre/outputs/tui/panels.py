@@ -122,7 +122,7 @@ def bar_lines(
     for i, label in enumerate(labels):
         column, row = divmod(i, per_column)
         share = view.last.probs.get(label, 0.0)
-        quiet = state in {"silence", "stale", "starting"}
+        quiet = state in {"silence", "not_music", "stale", "starting"}
         colour = FAINT if quiet else colours[label]
         decided = label == top
         sign = glyphs.marker if decided else " "

@@ -210,7 +210,11 @@ class Screen:
             draw = tables.counter_lines if roomy else tables.counter_flow
             return draw(view, feed, right - 4, tally_height - 2)
 
-        since = "" if view.last is None else f"{glyphs.between}{clock(view.last.age_s)} since reset"
+        since = ""
+        if view.last is not None:
+            age = clock(view.last.age_s)
+            since = f"track {view.last.track}{glyphs.between}{age}" if view.last.track else f"{age} since reset"
+            since = glyphs.between + since
         now = panels.now_lines(view, feed, colours, left - 4, now_height - 2, glyphs)
         latency = tables.latency_lines(view, left - 4, glyphs)
         west = [

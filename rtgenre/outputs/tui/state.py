@@ -34,11 +34,13 @@ class Second:
         index: whole seconds of the daemon's monotonic clock.
         heard: what was decided for most of it.
         confidence: mean over the second.
+        track: number of the track at its end.
     """
 
     index: int
     heard: Heard
     confidence: float
+    track: int = 0
 
 
 @dataclass(slots=True)
@@ -50,14 +52,16 @@ class Strip:
         index: the second under way.
         votes: hops of the second under way.
         confidence_sum: over these hops.
+        track: of the last of these hops.
     """
 
     seconds: deque[Second] = field(default_factory=lambda: deque(maxlen=STRIP_S))
     index: int = 0
     votes: Counter[Heard] = field(default_factory=Counter)
     confidence_sum: float = 0.0
+    track: int = 0
 
-    def add(self, t_ns: int, heard: Heard, confidence: float) -> None:
+    def add(self, t_ns: int, heard: Heard, confidence: float, track: int = 0) -> None:
         """Count one hop."""
         index = t_ns // 1_000_000_000
         if index != self.index:
@@ -66,6 +70,7 @@ class Strip:
             self.votes.clear()
         self.votes[heard] += 1
         self.confidence_sum += confidence
+        self.track = track
 
     def cells(self, n: int, seconds_per_cell: int, now_s: int) -> list[Second | None]:
         """The last ``n`` cells, oldest first; None where nothing was heard.
@@ -75,6 +80,7 @@ class Strip:
         last = now_s // seconds_per_cell
         votes: list[Counter[Heard]] = [Counter() for _ in range(n)]
         sums = [0.0] * n
+        tracks = [0] * n
         for second in (*self._under_way(), *reversed(self.seconds)):
             i = n - 1 - (last - second.index // seconds_per_cell)
             if i < 0:
@@ -82,14 +88,16 @@ class Strip:
             if i < n:
                 votes[i][second.heard] += 1
                 sums[i] += second.confidence
+                tracks[i] = max(tracks[i], second.track)
         return [
-            Second(i, vote.most_common(1)[0][0], total / vote.total()) if vote else None
-            for i, (vote, total) in enumerate(zip(votes, sums, strict=True))
+            Second(i, vote.most_common(1)[0][0], total / vote.total(), track) if vote else None
+            for i, (vote, total, track) in enumerate(zip(votes, sums, tracks, strict=True))
         ]
 
     def _under_way(self) -> Iterator[Second]:
         if self.votes:
-            yield Second(self.index, self.votes.most_common(1)[0][0], self.confidence_sum / self.votes.total())
+            confidence = self.confidence_sum / self.votes.total()
+            yield Second(self.index, self.votes.most_common(1)[0][0], confidence, self.track)
 
 
 @dataclass(slots=True)
@@ -167,7 +175,7 @@ class SourceView:
             self.peak_dbfs -= PEAK_FALL_DB_PER_S * elapsed_s
         if level >= self.peak_dbfs:
             self.peak_dbfs, self.peak_ns = level, now_ns
-        self.strip.add(now_ns, heard, message.confidence)
+        self.strip.add(now_ns, heard, message.confidence, message.track)
         # Where sound has stopped, the way from its capture is no latency.
         if message.state != "stale":
             self.latency.add(now_ns, message.latency_ms)
@@ -205,7 +213,7 @@ class FeedView:
         return self.silent_s >= wire.STALE_AFTER_S
 
     def on_message(self, message: wire.Message) -> None:
-        """Take in any message; decisions and states are contained in the posteriors."""
+        """Take in any message; decisions, states and tracks are contained in the posteriors."""
         if message.session != self.session:
             self.session, self.now_ns, self.heartbeat = message.session, 0, None
             self.sources.clear()

@@ -41,7 +41,7 @@ def _skyline(
     for colour, run in groupby(cells, key=lambda c: colours.get(c.heard[1] or "", GREY) if c else ""):
         text = ""
         for cell in run:
-            confidence = cell.confidence if cell and cell.heard[0] not in {"silence", "stale", "starting"} else 0.0
+            confidence = cell.confidence if cell and cell.heard[0] in {"music", "unknown"} else 0.0
             eighths = round(confidence * levels * 8) - 8 * level
             text += " " if eighths <= 0 else glyphs.upwards[min(eighths, 8) - 1]
         line.append(Segment(text, style(colour)))
@@ -50,22 +50,27 @@ def _skyline(
 
 def _band(cells: Sequence[Second | None], colours: Mapping[str, str], glyphs: Glyphs) -> Line:
     line: Line = []
-    for heard, run in groupby(cells, key=lambda c: c.heard if c else None):
+    before: str | None = None
+    # A track begins a run of its own, even where the genre stays the same.
+    for key, run in groupby(cells, key=lambda c: (c.heard, c.track) if c else None):
         n = len(list(run))
-        if heard is None:
+        if key is None:
             line.append(Segment(" " * n))
+            before = None
             continue
-        state, top = heard
+        state, top = key[0]
         name = top or word(state)
         # Names stand in the band itself, so that it reads without colours and without a legend.
         if top:
             start = "|" if glyphs.ascii_only else glyphs.across[0]
-            text = start + name[: n - 1] if n > len(name) else name[: max(1, n - 1)]
+            marked = n > len(name) or top == before
+            text = start + name[: n - 1] if marked else name[: max(1, n - 1)]
             colour = colours.get(top, GREY)
             line.append(Segment(glyphs.fit(text, n), style(ink(colour), colour)))
         else:
             text = f" {name} " if n >= len(name) + 2 else ""
             line.append(Segment(glyphs.fit(text, len(text)).ljust(n, glyphs.dot), style(FAINT)))
+        before = top
     return line
 
 

@@ -14,6 +14,7 @@ from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.frontend.stream import Frontend
 from rtgenre.model.runtime import open_runtime
 from rtgenre.pipeline import Pipeline
+from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import PolicySettings
 from rtgenre.training.datasets.sound import from_onset, read_sound, why_useless
 from tests import corpus, signals
@@ -99,7 +100,7 @@ def test_useless_sounds_are_told_apart() -> None:
 def test_what_is_learned_from_is_what_the_live_path_hears(tmp_path: Path) -> None:
     """Leading quiet included: the pipeline seeks the onset hop by hop, ``from_onset`` at once."""
     model = checkpoint()
-    pipeline = Pipeline(Frontend(model.spec), open_runtime(model, "cpu"), 1.0, PolicySettings())
+    pipeline = Pipeline(Frontend(model.spec), open_runtime(model, "cpu"), Calibration(), PolicySettings())
     quiet, music = signals.noise(13_000, level=1e-5), signals.music(4 * 44100, sample_rate=44100)
     path = trees.write(tmp_path / "x.flac", np.concatenate((quiet, music)), 44100)
     state = pipeline.init_state()

@@ -6,6 +6,7 @@ import pytest
 from rtgenre.frontend.stream import Frontend
 from rtgenre.model.runtime import open_runtime
 from rtgenre.pipeline import Pipeline
+from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import PolicySettings
 from rtgenre.training.evaluation.listen import STATES, Listener, Task
 from tests import signals
@@ -50,7 +51,7 @@ def test_what_is_not_told_is_none() -> None:
 
 def test_spectra_and_sound_give_the_same_answers_in_the_real_pipeline() -> None:
     model = checkpoint(labels=LABELS)
-    pipeline = Pipeline(Frontend(model.spec), open_runtime(model, "cpu"), model.temperature, PolicySettings())
+    pipeline = Pipeline(Frontend(model.spec), open_runtime(model, "cpu"), Calibration.of(model), PolicySettings())
     sound = signals.music(RATE * 6)
 
     spectra, samples = Scripted([0]), ScriptedSound([0])

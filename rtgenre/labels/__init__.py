@@ -1,0 +1,1 @@
+"""Labels of one's own: a small head on the model's embedding, learned from a handful of files."""

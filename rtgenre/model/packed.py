@@ -1,0 +1,177 @@
+"""A checkpoint's weights as the compiled step wants them, and the working memory it needs.
+
+Each gate of an LSTM needs ``1 / (1 + exp(-a))``, and ``tanh(a) = 2 / (1 + exp(-2a)) - 1``. So the signs and the
+factor 2 are folded into the weights, all four gates are one vector, and one vectorised exponential serves them all.
+Matrices are stored transposed, (inputs + 1, outputs) with the bias as last row, so that the inner loop runs over
+outputs: contiguous, free of dependencies, and fused multiply-add without reordering. A convolution is an affine map
+of its three hops, one after another, oldest first.
+
+Only shapes and types matter to compiled code, so this may be a file of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rtgenre.model.checkpoint import Checkpoint
+
+    FloatArray = NDArray[np.float32]
+    IntArray = NDArray[np.int32]
+
+_UNROLL = 8  # rows of a matrix taken at once; numbers of inputs are padded to a multiple of it
+_LANES = 16  # float32 in the widest vector register; output widths of the head are padded to it
+
+
+class Weights(NamedTuple):
+    """Packed constants of the step; arrays are float32, rows 64-byte aligned where widths allow.
+
+    Attributes:
+        input_clip: limit of the normalised inputs.
+        least_pooling: what a hop weighs at the least in the running values of pooling.
+        least_embedding: the same of the embedding.
+        scale: (2, n_inputs): mean and 1/std, zero where padded.
+        first_conv: (3 * encoder_inputs padded + 1, width).
+        convs: (encoder_layers - 1, 3 * width + 1, width).
+        encoder_head: (2 * width + 1, encoder_head); inputs are [mean | deviation].
+        embedding: (encoder_head + 1, embedding).
+        trunk: (n_inputs + 2 * embedding + 1, trunk); inputs are [z padded | e | running mean of e].
+        first_cell: (trunk + hidden + 1, 4 * hidden); inputs are [u | h], gates in order i, f, o, g.
+        cells: (layers - 1, 2 * hidden + 1, 4 * hidden); inputs are [below | h].
+        head: (hidden + trunk + 1, n_outputs padded); inputs are [h | u].
+    """
+
+    input_clip: np.float32
+    least_pooling: np.float32
+    least_embedding: np.float32
+    scale: FloatArray
+    first_conv: FloatArray
+    convs: FloatArray
+    encoder_head: FloatArray
+    embedding: FloatArray
+    trunk: FloatArray
+    first_cell: FloatArray
+    cells: FloatArray
+    head: FloatArray
+
+
+class Scratch(NamedTuple):
+    """Working memory of one step; whoever steps concurrently needs one each. All float32 but ``*_bits``, ``powers``.
+
+    Attributes:
+        inputs: (n_inputs + 2 * embedding,): [z | e | running mean of e], what the trunk reads.
+        stretch: what a convolution reads: three hops, oldest first.
+        given: (width,): what a convolution gives.
+        present: (width,): sum of what the convolutions gave.
+        pooled: (2 * width,).
+        embedder: (encoder_head,).
+        lower: what an LSTM cell, or the head, reads.
+        gates: (4 * hidden,).
+        gate_bits: the same memory as int32.
+        powers: (4 * hidden,) int32: powers of two of the exponential.
+        outputs: (n_outputs padded,).
+    """
+
+    inputs: FloatArray
+    stretch: FloatArray
+    given: FloatArray
+    present: FloatArray
+    pooled: FloatArray
+    embedder: FloatArray
+    lower: FloatArray
+    gates: FloatArray
+    gate_bits: IntArray
+    powers: IntArray
+    outputs: FloatArray
+
+
+def aligned(*shape: int) -> FloatArray:
+    """Zeros of float32 whose first element lies on a cache line (64 bytes)."""
+    size = int(np.prod(shape))
+    raw = np.zeros(size + 16, np.float32)
+    start = (-raw.ctypes.data // 4) % 16
+    return raw[start : start + size].reshape(shape)
+
+
+def pack(checkpoint: Checkpoint) -> Weights:
+    """Transpose, reorder and pre-scale a checkpoint's tensors."""
+    shape, tensors = checkpoint.architecture, checkpoint.tensors
+    width, hidden, n_features = shape.encoder_width, shape.hidden, checkpoint.mean.size
+    n_inputs = _padded(n_features, _UNROLL)
+
+    scale = aligned(2, n_inputs)
+    scale[0, :n_features] = checkpoint.mean
+    scale[1, :n_features] = 1.0 / checkpoint.std
+
+    first_conv = aligned(_padded(3 * shape.encoder_inputs, _UNROLL) + 1, width)
+    convs = aligned(shape.encoder_layers - 1, 3 * width + 1, width)
+    for layer, matrix in enumerate((first_conv, *convs)):
+        weight = tensors[f"encoder.conv.{layer}.weight"]  # (out, in, hop)
+        matrix[: 3 * weight.shape[1]] = weight.transpose(2, 1, 0).reshape(-1, width)
+        matrix[-1] = tensors[f"encoder.conv.{layer}.bias"]
+
+    encoder_head = aligned(2 * width + 1, shape.encoder_head)
+    embedding = aligned(shape.encoder_head + 1, shape.embedding)
+    trunk = aligned(n_inputs + 2 * shape.embedding + 1, shape.trunk)
+    head = aligned(hidden + shape.trunk + 1, _padded(checkpoint.n_outputs, _LANES))
+    for name, matrix in (("encoder.head", encoder_head), ("encoder.embedding", embedding)):
+        matrix[:-1] = tensors[f"{name}.weight"].T
+        matrix[-1] = tensors[f"{name}.bias"]
+    trunk[:n_features] = tensors["trunk.weight"][:, :n_features].T
+    trunk[n_inputs:-1] = tensors["trunk.weight"][:, n_features:].T
+    trunk[-1] = tensors["trunk.bias"]
+    head[:-1, : checkpoint.n_outputs] = tensors["head.weight"].T
+    head[-1, : checkpoint.n_outputs] = tensors["head.bias"]
+
+    first_cell = aligned(shape.trunk + hidden + 1, 4 * hidden)
+    cells = aligned(shape.layers - 1, 2 * hidden + 1, 4 * hidden)
+    gates = np.arange(4 * hidden).reshape(4, hidden)[[0, 1, 3, 2]].ravel()  # torch: i, f, g, o
+    signs = np.repeat(np.array([-1, -1, -1, -2], np.float32), hidden)
+    for layer, cell in enumerate((first_cell, *cells)):
+        cell[: -1 - hidden] = tensors[f"lstm.weight_ih_l{layer}"][gates].T * signs
+        cell[-1 - hidden : -1] = tensors[f"lstm.weight_hh_l{layer}"][gates].T * signs
+        bias = tensors[f"lstm.bias_ih_l{layer}"] + tensors[f"lstm.bias_hh_l{layer}"]
+        cell[-1] = bias[gates] * signs
+
+    least_pooling, least_embedding = shape.least_weights(checkpoint.hops_per_s)
+    return Weights(
+        input_clip=np.float32(shape.input_clip),
+        least_pooling=np.float32(least_pooling),
+        least_embedding=np.float32(least_embedding),
+        scale=scale,
+        first_conv=first_conv,
+        convs=convs,
+        encoder_head=encoder_head,
+        embedding=embedding,
+        trunk=trunk,
+        first_cell=first_cell,
+        cells=cells,
+        head=head,
+    )
+
+
+def scratch_for(weights: Weights) -> Scratch:
+    """Working memory of the right sizes."""
+    width, n_gates = weights.first_conv.shape[1], weights.first_cell.shape[1]
+    gates = aligned(n_gates)
+    return Scratch(
+        inputs=aligned(len(weights.trunk) - 1),
+        stretch=aligned(max(len(weights.first_conv) - 1, 3 * width)),
+        given=aligned(width),
+        present=aligned(width),
+        pooled=aligned(2 * width),
+        embedder=aligned(weights.encoder_head.shape[1]),
+        lower=aligned(max(len(weights.first_cell) - 1, weights.cells.shape[1] - 1)),
+        gates=gates,
+        gate_bits=gates.view(np.int32),
+        powers=aligned(n_gates).view(np.int32),
+        outputs=aligned(weights.head.shape[1]),
+    )
+
+
+def _padded(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple

@@ -1,0 +1,124 @@
+"""Everything that a training run learns from, opened once: music, what is no music, and who may be joined with whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rtgenre.errors import UsageError
+from rtgenre.training.datasets.open import open_dataset
+from rtgenre.training.folds import artist_folds
+from rtgenre.training.segments import cached_segments
+from rtgenre.training.spectra import AsCorpus, Corpus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from rtgenre.frontend.spec import FrontendSpec
+    from rtgenre.training.datasets.interface import DataSet
+    from rtgenre.training.segments import Segments, SegmentSettings
+
+    IntArray = NDArray[np.int64]
+    BoolArray = NDArray[np.bool_]
+
+N_FOLDS = 5
+_HELD_OUT_EVERY = 3  # of the clips that are no music, one in so many never teaches
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """Opened data.
+
+    Attributes:
+        music: clips with genres, split into ``train`` and ``valid``.
+        other: clips that are no music; None without them.
+        split: (music clips,) ``train`` or ``valid``: the data set's own, or fold 0 held out where it has none.
+        fold: (music clips,) artist-wise fold.
+        other_teaches: (other clips,) bool: one in three is held out.
+    """
+
+    music: DataSet
+    other: DataSet | None
+    split: NDArray[np.str_]
+    fold: IntArray
+    other_teaches: BoolArray
+
+    @property
+    def n_music(self) -> int:
+        """Clips of music; those of the rest count on from there in ``Segments.clip``."""
+        return len(self.music.names)
+
+    def part(self, split: str) -> BoolArray:
+        """(music clips,) which belong to a split."""
+        chosen: BoolArray = self.split == split
+        return chosen
+
+    def teaching(self, music: BoolArray) -> BoolArray:
+        """(all clips,) the chosen music and whatever else may teach."""
+        return np.concatenate((music, self.other_teaches))
+
+    def held_out(self, music: BoolArray) -> BoolArray:
+        """(all clips,) the chosen music and whatever else must not teach."""
+        return np.concatenate((music, ~self.other_teaches))
+
+    def segments(self, spec: FrontendSpec, settings: SegmentSettings, jobs: int) -> Iterator[tuple[int, Segments]]:
+        """See ``cached_segments``; clips are joined only with clips of the same split, fold and purpose."""
+        music = np.array([f"{s}-{f}" for s, f in zip(self.split, self.fold, strict=True)])
+        other = None
+        if self.other is not None:
+            names = sorted(set(music))
+            teach = [n for n in names if not n.startswith("valid")] or names
+            keep = [n for n in names if n.startswith("valid")] or names
+            # A file that is held out must meet held-out music only, and the other way round.
+            other = np.array(
+                [(teach if ok else keep)[i % len(teach if ok else keep)] for i, ok in enumerate(self.other_teaches)]
+            )
+        return cached_segments(self.music, self.other, (music, other), spec, settings, jobs)
+
+
+def open_material(data: Path, not_music: Path | None, spec: FrontendSpec, *, quiet: bool = False) -> Material:
+    """Open the data sets.
+
+    Args:
+        data: of music: see ``open_dataset``.
+        not_music: a folder of sound that is no music, its kinds as folders.
+        spec: the frontend.
+        quiet: no progress bars.
+
+    Raises:
+        SourceError: a data set cannot be read.
+        UsageError: an artist is in ``train`` and in ``valid``, or there are too few clips.
+    """
+    music = open_dataset(data, spec, quiet=quiet)
+    fold = artist_folds(music.label, music.artist, N_FOLDS)
+    split = music.split
+    if not {"train", "valid"} <= set(split):
+        split = np.where(fold == 0, "valid", "train")
+    train, valid = split == "train", split == "valid"
+    shared = np.intersect1d(music.artist[train], music.artist[valid])
+    if len(shared):
+        raise UsageError(f"artist {shared[0]} is in train and in valid", "split the data set by artist")
+    lacking = sorted({music.labels[k] for k in set(music.label[valid]) ^ set(music.label[train])})
+    if lacking or len(music.labels) < 2:
+        raise UsageError(
+            f"too few clips to learn from and be measured on: {', '.join(lacking or music.labels)}",
+            "give at least two labels, and of each at least five files (or artists)",
+        )
+    other: DataSet | None = None
+    if not_music is not None:
+        other = open_dataset(not_music, spec, quiet=quiet, limit_s=60.0)
+        if isinstance(music, Corpus):
+            other = AsCorpus(other, music.fft_bins)
+    n_other = len(other.names) if other is not None else 0
+    return Material(
+        music,
+        other,
+        split,
+        fold,
+        np.arange(n_other) % _HELD_OUT_EVERY != 0,
+    )

@@ -1,0 +1,272 @@
+"""What a training run found out: figures of held-out clips, calibration, the run file, the folder that is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from rtgenre.frontend.stream import Frontend
+from rtgenre.model import checkpoint as checkpoints
+from rtgenre.model.runtime import open_runtime
+from rtgenre.pipeline import Pipeline
+from rtgenre.posterior.calibration import Calibration
+from rtgenre.posterior.decision import PolicySettings
+from rtgenre.posterior.smoothing import Smoother
+from rtgenre.training import curves, report, scores
+from rtgenre.training.evaluation.run import Measure, evaluate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rtgenre.model.checkpoint import Checkpoint
+    from rtgenre.training.material import Material
+    from rtgenre.training.train import TrainSettings
+
+    FloatArray = NDArray[np.float32]
+    DoubleArray = NDArray[np.float64]
+    IntArray = NDArray[np.int64]
+
+METRICS_FILE = "metrics.json"
+CARD_FILE = "README.md"
+SECONDS = (1, 3, 5, 10, 30)
+_SETTLED = 12  # hops into what is no music from which its gate is calibrated
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """Outputs for clips that did not teach, each from a fresh state.
+
+    Attributes:
+        said: (clips, hops, n_outputs) of whole clips of music.
+        hops: (clips,) valid hops of each.
+        label: (clips,).
+        artist: (clips,).
+        no_music: (files, hops, n_outputs) of what is no music.
+        no_music_hops: (files,).
+        joined: (pairs, hops, n_outputs) of two clips without a pause.
+        change: (pairs, hops) 1 where the second has begun, 0 before, NaN where it is not asked.
+        hops_per_s: rate.
+    """
+
+    said: FloatArray
+    hops: IntArray
+    label: IntArray
+    artist: IntArray
+    no_music: FloatArray
+    no_music_hops: IntArray
+    joined: FloatArray
+    change: FloatArray
+    hops_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrations:
+    """Temperature of the genres; slope and offset of the logits of music and of change."""
+
+    temperature: float
+    music: tuple[float, float]
+    change: tuple[float, float]
+
+
+def smoothed(held: HeldOut) -> DoubleArray:
+    """(clips, seconds, n_labels) log posteriors after each of ``SECONDS``, as the live path smooths them."""
+    n_labels = held.said.shape[2] - 2
+    smoother = Smoother(n_labels, PolicySettings().smoothing_s, held.hops_per_s)
+    rows = []
+    for said, hops in zip(held.said, held.hops, strict=True):
+        after = scores.smooth(scores.log_softmax(said[:hops, :n_labels]), smoother)
+        # A window of 2048 samples must be whole: its hop counts at its end.
+        read_at = [min(int(hops), max(1, int(s * held.hops_per_s - 0.067))) - 1 for s in SECONDS]
+        rows.append(after[read_at])
+    stacked: DoubleArray = np.stack(rows)
+    return stacked
+
+
+def figures(held: HeldOut) -> dict[str, Any]:
+    """Accuracy over time with its interval, log loss and calibration across artists; JSON-ready."""
+    after = smoothed(held)
+    hits = after.argmax(axis=2) == held.label[:, None]
+    crossed = across_artists(held)
+    found: dict[str, Any] = {
+        "clips": len(held.label),
+        "right": {str(s): int(hits[:, i].sum()) for i, s in enumerate(SECONDS)},
+        "accuracy": {str(s): float(hits[:, i].mean()) for i, s in enumerate(SECONDS)},
+        "interval_95": {str(s): scores.bootstrap_interval(hits[:, i], held.artist) for i, s in enumerate(SECONDS)},
+        "ece_other_artists": scores.calibration_error(np.exp(crossed), held.label),
+        "log_loss_other_artists": scores.log_loss(crossed, held.label),
+    }
+    if len(held.no_music):
+        music, other = _gate_logits(held)
+        found["music_auroc"] = auroc(music, other)
+    return found
+
+
+def across_artists(held: HeldOut, seed: int = 0) -> DoubleArray:
+    """Calibrated log posteriors (clips, n_labels) after the whole clip, each by a temperature from other artists."""
+    last = smoothed(held)[:, -1]
+    artists = np.random.default_rng(seed).permutation(np.unique(held.artist))
+    first = np.isin(held.artist, artists[: len(artists) // 2])
+    calibrated = np.empty_like(last)
+    for half in (first, ~first):
+        temperature = scores.fit_temperature(last[~half], held.label[~half])
+        calibrated[half] = scores.log_softmax(last[half] / temperature)
+    return calibrated
+
+
+def calibrate(held: HeldOut) -> Calibrations:
+    """Temperature, and Platt's slope and offset of the two other logits, from held-out clips."""
+    temperature = scores.fit_temperature(smoothed(held)[:, -1], held.label)
+    music = (1.0, 0.0)
+    if len(held.no_music):
+        yes, no = _gate_logits(held)
+        music = platt(np.concatenate((yes, no)), np.concatenate((np.ones(len(yes)), np.zeros(len(no)))))
+    asked = ~np.isnan(held.change)
+    change = platt(held.joined[..., -1][asked], held.change[asked], balanced=False)
+    return Calibrations(temperature, music, change)
+
+
+def _gate_logits(held: HeldOut) -> tuple[FloatArray, FloatArray]:
+    """Music logits of the hops of music, and of what is no music, once a second has been heard."""
+    hop = np.arange(held.said.shape[1])
+    music = held.said[..., -2][(hop >= _SETTLED) & (hop < held.hops[:, None])]
+    other = held.no_music[..., -2][(hop >= _SETTLED) & (hop < held.no_music_hops[:, None])]
+    return music, other
+
+
+def platt(logit: FloatArray, truth: NDArray[np.floating], *, balanced: bool = True) -> tuple[float, float]:
+    """Slope and offset of P = sigmoid(slope · logit + offset) (Platt 1999), by Newton's method.
+
+    Args:
+        logit: (n,).
+        truth: (n,) 0 or 1.
+        balanced: both classes weigh the same, however many there are of each.
+    """
+    x = np.stack((logit.astype(np.float64), np.ones(len(logit))), axis=1)
+    share = float(np.clip(truth.mean(), 1e-6, 1 - 1e-6))
+    weight = np.where(truth > 0, 0.5 / share, 0.5 / (1 - share)) if balanced else np.ones(len(truth))
+    at = np.array([1.0, 0.0])
+    for _ in range(50):
+        p = 1.0 / (1.0 + np.exp(-np.clip(x @ at, -30.0, 30.0)))
+        gradient = x.T @ (weight * (p - truth)) / len(truth) + 1e-3 * (at - np.array([1.0, 0.0]))
+        curvature = (x * (weight * p * (1 - p))[:, None]).T @ x / len(truth) + 1e-3 * np.eye(2)
+        at = at - np.linalg.solve(curvature, gradient)
+    return max(float(at[0]), 1e-2), float(at[1])
+
+
+def auroc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float:
+    """Area under the ROC curve: the probability that a positive scores above a negative (Mann & Whitney 1947)."""
+    ordered = np.sort(negative)
+    below = np.searchsorted(ordered, positive, "left")
+    ties = np.searchsorted(ordered, positive, "right") - below
+    return float((below + 0.5 * ties).mean() / len(negative))
+
+
+def key_of(material: Material, settings: TrainSettings) -> str:
+    """Fingerprint of everything that a fit depends on besides which clips and which seed."""
+    other = material.other.sha256 if material.other is not None else ""
+    depends_on = [
+        material.music.sha256,
+        other,
+        settings.spec.fingerprint(),
+        repr(settings.architecture),
+        dataclasses.asdict(settings.segments),
+        dataclasses.asdict(settings.distil),
+        dataclasses.asdict(settings.fit),
+        str(settings.teacher and settings.teacher.name),
+        settings.seed,
+        str(torch.__version__),
+        [hashlib.sha256((Path(__file__).parent / f).read_bytes()).hexdigest() for f in ("fit.py", "segments.py")],
+    ]
+    return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:16]
+
+
+def read_runs(path: Path, key: str) -> dict[str, Any]:
+    """Figures by name of the fits that an earlier run with the same key made."""
+    if not path.exists():
+        return {}
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return {line["name"]: line["figures"] for line in lines if line["key"] == key}
+
+
+def append_run(path: Path, key: str, name: str, found: dict[str, Any]) -> None:
+    """Add a fit's figures to the run file."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"key": key, "name": name, "figures": found}) + "\n")
+
+
+def summary(runs: dict[str, Any]) -> dict[str, Any]:
+    """Mean over seeds, and the pooled accuracy over folds."""
+    seeds = [r for name, r in runs.items() if name.startswith("train-seed")]
+    folds = [r for name, r in runs.items() if name.startswith("fold")]
+    found: dict[str, Any] = {}
+    if seeds:
+        by_second = {str(s): [r["accuracy"][str(s)] for r in seeds] for s in SECONDS}
+        found["seeds"] = {
+            "n": len(seeds),
+            "mean": {s: float(np.mean(values)) for s, values in by_second.items()},
+            "spread": {s: float(np.std(values)) for s, values in by_second.items()},
+            "ece_other_artists": float(np.mean([r["ece_other_artists"] for r in seeds])),
+        }
+    if folds:
+        clips = sum(r["clips"] for r in folds)
+        found["folds"] = {
+            "n": len(folds),
+            "clips": clips,
+            "accuracy": {str(s): sum(r["right"][str(s)] for r in folds) / clips for s in SECONDS},
+        }
+    return found
+
+
+def pipeline_of(model: Checkpoint, settings: PolicySettings | None = None) -> Pipeline:
+    """The live pipeline of a checkpoint that may not be on disk."""
+    pipeline = Pipeline(
+        Frontend(model.spec), open_runtime(model, "cpu"), Calibration.of(model), settings or PolicySettings()
+    )
+    pipeline.warm()
+    return pipeline
+
+
+def write(
+    measured: Checkpoint,
+    shipped: Checkpoint,
+    material: Material,
+    encoder: list[dict[str, Any]],
+    runs: dict[str, Any],
+    out: Path,
+    *,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Save the model, hear *valid* with the measured one through the live pipeline, write figures and model card.
+
+    Args:
+        measured: fitted on ``train`` only.
+        shipped: what is saved; the same unless its weights also learned from ``valid``.
+        material: the data.
+        encoder: figures of the encoder's epochs.
+        runs: figures of each fit.
+        out: checkpoint folder.
+        quiet: no progress bar.
+    """
+    shipped = checkpoints.save(shipped, out)
+    pipeline = pipeline_of(measured)
+    live = evaluate(lambda: pipeline, material.music, Measure(split="valid", with_streams=True, quiet=quiet))
+    metrics = {
+        "model": {"id": shipped.id, "sha256": shipped.sha256},
+        "measured_on": "valid, by weights fitted on train only",
+        **live,
+        **summary(runs),
+        "temperature": shipped.temperature,
+        "parameters": int(sum(value.size for value in shipped.tensors.values())),
+        "training": dict(shipped.training),
+    }
+    (out / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    curves.draw(encoder, runs, out)
+    (out / CARD_FILE).write_text(report.model_card(metrics, shipped), encoding="utf-8")
+    return metrics

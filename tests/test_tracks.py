@@ -1,0 +1,309 @@
+"""Tracks one after another through the pipeline, with a model that does as the level of the sound tells it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import itertools
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from rtgenre import app
+from rtgenre.config import Settings
+from rtgenre.errors import CheckpointError
+from rtgenre.frontend.spec import FrontendSpec
+from rtgenre.frontend.stream import Frontend
+from rtgenre.pipeline import Pipeline, PipelineState
+from rtgenre.posterior.calibration import Calibration
+from rtgenre.posterior.decision import PolicySettings
+from rtgenre.records import Posterior, State, TrackReason
+from rtgenre.training.evaluation.listen import Listener, Task
+from rtgenre.training.evaluation.streams import detection
+from rtgenre.training.spectra import read_corpus
+from tests import signals
+from tests.corpus import SPECTRA, needs_spectra
+
+SPEC = FrontendSpec(features=("mfcc", "rms"), running_s=(2.5,))
+LABELS = ("blues", "disco", "metal")
+HOPS_PER_S = SPEC.sample_rate / SPEC.hop
+LEVELS_DB = {"blues": -10.0, "disco": -16.0, "metal": -22.0, "speech": -28.0}
+NAMES = tuple(LEVELS_DB)
+DELAY = 3  # hops after a cut at which the model begins to hear a change …
+ALARM = 25  # … and for how long it does
+
+
+@dataclass(slots=True)
+class Heard:
+    """The model's memory: what it has heard since it was fresh, and the frames themselves."""
+
+    names: list[str] = field(default_factory=list)
+    frames: list[np.ndarray] = field(default_factory=list)
+
+    def copy(self) -> Heard:
+        return copy.deepcopy(self)
+
+
+class Scripted:
+    """A runtime that names the genre by the frame's level; it knows of a change only what it remembers."""
+
+    labels, n_features, n_outputs, device = LABELS, SPEC.n_features, len(LABELS) + 2, "script"
+    latency_samples, receptive_field = 0, None
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def init_state(self, batch: int = 1) -> Heard:
+        assert batch == 1
+        return Heard()
+
+    def forget(self, state: Heard, row: int | None = None) -> Heard:
+        assert row is None
+        state.names.clear()
+        state.frames.clear()
+        return state
+
+    def flush(self, state: Heard) -> tuple[np.ndarray, Heard]:
+        return np.empty((0, 1, self.n_outputs), np.float32), state
+
+    def warm(self) -> None:
+        pass
+
+    def step(self, x: np.ndarray, state: Heard, out: np.ndarray | None = None) -> tuple[np.ndarray, Heard]:
+        assert out is not None
+        self.steps += 1
+        level_db = 20 * np.log10(float(x[0, SPEC.n_mfcc]) + 1e-9)
+        name = min(NAMES, key=lambda name: abs(LEVELS_DB[name] - level_db))
+        if level_db < -40.0 and state.names:  # a pause: nothing new
+            name = state.names[-1]
+        state.names.append(name)
+        state.frames.append(x[0].copy())
+        out[:] = 0.0
+        if name in LABELS:
+            out[0, LABELS.index(name)] = 4.0
+        out[0, -2] = -5.0 if name == "speech" else 5.0
+        recent = state.names[-ALARM:]
+        since = recent[::-1].index(next((n for n in reversed(recent) if n != name), name))
+        out[0, -1] = 6.0 if len(set(recent)) > 1 and since > DELAY else -6.0
+        return out, state
+
+
+def make(**settings: float) -> Pipeline:
+    ours = {"change_smoothing_s": 0.1, "change_delay_s": DELAY / HOPS_PER_S, "change_refractory_s": 3.0}
+    return Pipeline(Frontend(SPEC), Scripted(), Calibration(), PolicySettings(**{**ours, **settings}))
+
+
+def spectra(*parts: tuple[str | None, float], seed: int = 0) -> np.ndarray:
+    """Spectra of noise at each part's level for so many seconds; None is silence."""
+    rng = np.random.default_rng(seed)
+    state = Frontend(SPEC).init_state()
+    Frontend(SPEC).step_power(np.ones(SPEC.n_bins, np.float32), state)
+    rows = []
+    for name, seconds in parts:
+        gain = 0.0 if name is None else 10 ** (LEVELS_DB[name] / 10) / state.level_power
+        rows.append(gain * rng.uniform(0.8, 1.2, (round(seconds * HOPS_PER_S), SPEC.n_bins)))
+    return np.concatenate(rows).astype(np.float32)
+
+
+def hear(pipeline: Pipeline, power: np.ndarray, state: PipelineState) -> list[Posterior]:
+    return [pipeline.hop_of_power(spectrum, state) for spectrum in power]
+
+
+def assert_same(ours: list[Posterior], theirs: list[Posterior]) -> None:
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one.probs, other.probs)
+        assert dataclasses.replace(one, probs=other.probs) == other
+
+
+def changes(hops: list[Posterior]) -> list[Posterior]:
+    return [h for h in hops if h.track_change]
+
+
+def test_a_change_is_recognised_and_its_cut_is_found() -> None:
+    pipeline = make()
+    hops = hear(pipeline, spectra(("disco", 20), ("metal", 20)), pipeline.init_state())
+    cut = round(20 * HOPS_PER_S)
+    [change] = changes(hops)
+    assert change.track == 2
+    assert change.track_start is not None
+    assert change.track_start.reason is TrackReason.CHANGE
+    # The model raises its voice three hops after the cut; smoothing makes that one or two more.
+    assert cut + DELAY <= change.hop <= cut + DELAY + 3
+    assert abs(change.track_start.hop - cut) <= 1
+    assert change.track_start.sample == change.track_start.hop * SPEC.hop
+    assert change.age_s == pytest.approx((change.hop - change.track_start.hop + 1) / HOPS_PER_S)
+    assert {h.track for h in hops[: change.hop]} == {1}
+    assert {h.track for h in hops[change.hop :]} == {2}
+    assert {h.track_start for h in hops[change.hop :]} == {change.track_start}
+
+
+def test_after_a_change_the_state_is_that_of_a_piece_that_began_at_the_cut() -> None:
+    pipeline = make()
+    power = spectra(("disco", 12), ("metal", 10))
+    state, fresh = pipeline.init_state(), pipeline.init_state()
+    [change] = changes(hear(pipeline, power, state))
+    assert change.track_start is not None
+    alone = hear(pipeline, power[change.track_start.hop :], fresh)
+    assert state.resets == 1
+    assert state.model.names == fresh.model.names == ["metal"] * len(alone)
+    np.testing.assert_array_equal(np.stack(state.model.frames), np.stack(fresh.model.frames))
+    np.testing.assert_array_equal(state.frontend.memory, fresh.frontend.memory)
+    np.testing.assert_array_equal(state.probs, fresh.probs)
+    np.testing.assert_array_equal(state.smoother.mean, fresh.smoother.mean)
+    np.testing.assert_array_equal(state.music_smoother.mean, fresh.music_smoother.mean)
+    assert state.decision.heard == fresh.decision.heard
+
+
+def test_the_same_from_samples() -> None:
+    pipeline = make()
+    parts = [signals.noise(SPEC.hop * 140, 1, 10 ** (LEVELS_DB[name] / 20)) for name in ("blues", "metal")]
+    sound = np.concatenate(parts)
+    state = pipeline.init_state()
+    hops, state = pipeline.step(sound, state)
+    [change] = changes(hops)
+    assert change.track_start is not None
+    assert abs(change.track_start.hop - 140) <= 1
+    fresh = pipeline.init_state()
+    pipeline.step(sound[change.track_start.sample :], fresh)
+    np.testing.assert_array_equal(np.stack(state.model.frames), np.stack(fresh.model.frames))
+    np.testing.assert_array_equal(state.probs, fresh.probs)
+    assert [h.end_sample for h in hops] == [SPEC.n_fft + SPEC.hop * k for k in range(len(hops))]
+
+
+def test_the_old_genre_stands_until_the_new_one_is_decided_and_nothing_flickers() -> None:
+    pipeline = make(warmup_s=2.0, margin=0.5, dwell_s=5.0)
+    hops = hear(pipeline, spectra(("disco", 20), ("metal", 20)), pipeline.init_state())
+    [change] = changes(hops)
+    said = [(h.decision.state, h.decision.label) for h in hops if h.age_s > 2.0 or h.track == 2]
+    assert [key for key, _ in itertools.groupby(said)] == [(State.MUSIC, "disco"), (State.MUSIC, "metal")]
+    told = next(h.hop for h in hops if h.decision.label == "metal")
+    # What was heard again counts: no longer than half a second after the cut, once the change is known.
+    assert change.hop <= told <= change.hop + 0.5 * HOPS_PER_S
+
+
+def test_long_smoothing_forgets_with_the_track() -> None:
+    with_changes = make(smoothing_s=3600.0)
+    without = make(smoothing_s=3600.0, change_threshold=1.0)
+    power = spectra(("disco", 30), ("metal", 5))
+    *_, last = hear(with_changes, power, with_changes.init_state())
+    assert last.probs[LABELS.index("metal")] > 0.9
+    *_, last = hear(without, power, without.init_state())
+    assert last.probs[LABELS.index("metal")] < 0.1
+    assert last.track == 1
+
+
+def test_what_is_heard_again_is_bounded_and_costs_nothing_otherwise() -> None:
+    pipeline = make(change_lookback_s=0.3)
+    power = spectra(("disco", 10), ("metal", 10))
+    hops = hear(pipeline, power, pipeline.init_state())
+    [change] = changes(hops)
+    assert change.track_start is not None
+    assert change.hop - change.track_start.hop + 1 == round(0.3 * HOPS_PER_S)
+    assert pipeline.runtime.steps == len(power) + round(0.3 * HOPS_PER_S)
+
+
+def test_nothing_before_a_pause_or_a_gap_is_heard_again() -> None:
+    pipeline = make(silence_reset_s=60.0)
+    state = pipeline.init_state()
+    hear(pipeline, spectra(("disco", 10), (None, 1)), state)
+    assert state.lookback.kept == 0
+    hear(pipeline, spectra(("disco", 1)), state)
+    assert state.lookback.kept == round(HOPS_PER_S)
+    state = pipeline.gap(1000, state)
+    hear(pipeline, spectra(("disco", 1))[:2], state)
+    assert state.lookback.kept == 2
+
+
+def test_tracks_are_counted_with_why_they_began() -> None:
+    pipeline = make()
+    state = pipeline.init_state()
+    hops = hear(pipeline, spectra((None, 1), ("disco", 10), ("metal", 10), (None, 5), ("metal", 6)), state)
+    state = pipeline.gap(SPEC.sample_rate * 3, state)
+    hops += hear(pipeline, spectra(("blues", 6)), state)
+    state = pipeline.reset(state)
+    hops += hear(pipeline, spectra((None, 5), ("blues", 6)), state)
+    starts = [key for key, _ in itertools.groupby(h.track_start for h in hops)]
+    assert starts[0] is None
+    reasons = [start.reason.value for start in starts[1:] if start is not None]
+    assert reasons == ["start", "change", "silence", "gap", "reset"]
+    assert [key for key, _ in itertools.groupby(h.track for h in hops)] == [0, 1, 2, 3, 4, 5]
+    # The first track follows none; each other is announced on one hop.
+    assert [h.track for h in changes(hops)] == [2, 3, 4, 5]
+    # Silence belongs to the track before it.
+    silent = [h for h in hops if h.decision.state is State.SILENCE and h.hop > 100]
+    assert {h.track for h in silent} == {2, 4}
+
+
+def test_speech_is_not_music_and_music_after_it_is() -> None:
+    pipeline = make(change_threshold=1.0)
+    hops = hear(pipeline, spectra(("disco", 10), ("speech", 15), ("disco", 10)), pipeline.init_state())
+    said = [key for key, _ in itertools.groupby(h.decision.state for h in hops)]
+    assert said == [State.STARTING, State.MUSIC, State.NOT_MUSIC, State.MUSIC]
+    assert all(h.decision.label is None for h in hops if h.decision.state is State.NOT_MUSIC)
+    music = np.array([h.music for h in hops])
+    assert music[round(9 * HOPS_PER_S)] > 0.99
+    assert music[round(24 * HOPS_PER_S)] < 0.02
+
+
+def test_in_silence_the_last_word_on_music_stands() -> None:
+    pipeline = make()
+    hops = hear(pipeline, spectra((None, 1), ("speech", 5), (None, 6)), pipeline.init_state())
+    assert hops[0].music == 0.5
+    before = hops[round(6 * HOPS_PER_S) - 1].music
+    assert before < 0.05
+    assert {h.music for h in hops[-20:]} == {hops[-1].music}
+    assert hops[-1].music <= before
+
+
+def test_two_runs_are_equal_and_a_snapshot_taken_before_a_change_hears_it_too() -> None:
+    pipeline = make()
+    power = spectra(("disco", 10), ("metal", 8), ("blues", 8))
+    whole = hear(pipeline, power, pipeline.init_state())
+    assert len(changes(whole)) == 2
+    state = pipeline.init_state()
+    cut = round(10 * HOPS_PER_S) + 2
+    first = hear(pipeline, power[:cut], state)
+    snapshot = state.copy()
+    assert not changes(first)
+    assert_same(first + hear(pipeline, power[cut:], state), whole)
+    assert_same(hear(pipeline, power[cut:], snapshot), whole[cut:])
+
+
+def test_the_evaluation_reads_the_real_fields() -> None:
+    class Clips:
+        labels = LABELS
+
+        def power(self, clip: int, _spec: FrontendSpec) -> np.ndarray:
+            return spectra((NAMES[clip], 10), seed=clip)
+
+    pipeline = make()
+    trace = Listener(pipeline, Clips(), 30.0).hear(Task((1, 2, 0), silence_s=3.0))  # type: ignore[arg-type]
+    assert trace.music is not None
+    assert trace.changed is not None
+    assert trace.changed.sum() == 2
+    figures = detection([trace], SPEC.sample_rate)
+    assert figures is not None
+    assert figures["false_alarms_per_minute"] == 0.0
+
+
+@pytest.mark.data
+@needs_spectra
+def test_the_shipped_model_hears_tracks_of_real_music_one_after_another() -> None:
+    settings = Settings()
+    try:
+        checkpoint = app.load_checkpoint(settings.model)
+    except CheckpointError as error:
+        pytest.skip(f"the shipped model cannot be loaded: {error}")
+    pipeline = app.open_pipeline(settings, checkpoint)
+    corpus = read_corpus(SPECTRA)
+    state, hops = pipeline.init_state(), []
+    for clip in corpus.part("valid")[:60:15]:
+        hops += hear(pipeline, corpus.power(clip, checkpoint.spec), state)
+    assert all(0.0 <= h.music <= 1.0 for h in hops)
+    steps = np.diff([0, *(h.track for h in hops)])
+    assert set(steps.tolist()) <= {0, 1}
+    assert [h.track for h in changes(hops)] == list(range(2, hops[-1].track + 1))
+    gaps = np.diff([h.hop for h in changes(hops)])
+    assert (gaps > round(settings.posterior.change_refractory_s * pipeline.hops_per_s)).all()
+    assert all(h.track_start is not None and 0 <= h.track_start.hop <= h.hop for h in hops)
