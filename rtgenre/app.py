@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 from rtgenre import resources
 from rtgenre.config import source_kind
-from rtgenre.errors import CheckpointError, UsageError, nearest
+from rtgenre.errors import CheckpointError, LabelError, UsageError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rtgenre.audio.source import Source
-    from rtgenre.config import ModelSettings, Settings, SourceSettings
+    from rtgenre.config import LabelSettings, ModelSettings, Settings, SourceSettings
+    from rtgenre.labels.examples import Store
+    from rtgenre.labels.head import Head
     from rtgenre.model.checkpoint import Checkpoint
     from rtgenre.pipeline import Pipeline
 
@@ -98,18 +100,68 @@ def load_checkpoint(settings: ModelSettings) -> Checkpoint:
     return load(model_folder(settings))
 
 
-def open_pipeline(settings: Settings, checkpoint: Checkpoint) -> Pipeline:
+def label_store(settings: LabelSettings, checkpoint: Checkpoint) -> Store:
+    """Where one's own labels for a model are kept."""
+    import platformdirs
+
+    from rtgenre.labels.examples import Store
+
+    default = platformdirs.user_data_path("rtgenre", appauthor=False) / "labels"
+    root = Path(settings.folder).expanduser() if settings.folder else default
+    return Store(root, checkpoint.id, checkpoint.sha256, checkpoint.architecture.trunk)
+
+
+def own_head(settings: LabelSettings, checkpoint: Checkpoint, tell: Callable[[str], object]) -> Head | None:
+    """What was learned of one's own labels for this model; None where there are none, or they are not wanted.
+
+    They are an extra: what is wrong with them is told, and stops nothing.
+
+    Args:
+        settings: whether they are wanted, and where they are.
+        checkpoint: the model.
+        tell: called with a line where there are labels that cannot be used.
+    """
+    if not settings.own:
+        return None
+    store = label_store(settings, checkpoint)
+    try:
+        head = store.read_head()
+    except LabelError as error:
+        tell(f"your own labels are not used: {error.message}; {error.remedy}")
+        return None
+    if head is None and (others := store.others()):
+        tell(
+            f"your own labels were learned with other weights ({', '.join(others)}) than this model's "
+            f"({store.folder.name}) and are not used: enrol them again"
+        )
+    return head
+
+
+def open_pipeline(
+    settings: Settings, checkpoint: Checkpoint, own: Head | None = None, *, listens_for_own: bool = False
+) -> Pipeline:
     """A warm pipeline for a checkpoint on this machine; says so on stderr if that takes long.
+
+    Args:
+        settings: of model and policy.
+        checkpoint: the model.
+        own: what was learned of one's own labels.
+        listens_for_own: make the stage of own labels without any too: for their examples.
 
     Raises:
         RtgenreError: the model does not fit this frontend, or the device asked for is not there.
     """
     from rtgenre.frontend.stream import Frontend
+    from rtgenre.labels.stage import OwnLabels
     from rtgenre.model.runtime import is_compiled, open_runtime
     from rtgenre.pipeline import Pipeline
     from rtgenre.posterior.calibration import Calibration
 
-    frontend = Frontend(checkpoint.spec)
+    frontend, policy = Frontend(checkpoint.spec), settings.posterior
+    stage = None
+    if own is not None or listens_for_own:
+        times_s = policy.smoothing_s, policy.music_smoothing_s
+        stage = OwnLabels(own, checkpoint.architecture.trunk, *times_s, checkpoint.hops_per_s)
     compiled = frontend.compiled() and is_compiled()
     with note_if_slow(
         "loading the model" if compiled else "compiling the signal kernels for this processor: once, then cached"
@@ -118,7 +170,8 @@ def open_pipeline(settings: Settings, checkpoint: Checkpoint) -> Pipeline:
             frontend,
             open_runtime(checkpoint, settings.model.device),
             Calibration.of(checkpoint),
-            settings.posterior,
+            policy,
+            stage,
         )
         pipeline.warm()
     return pipeline

@@ -50,6 +50,9 @@ ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="Name of 
 DeviceOption = Annotated[
     str | None, typer.Option("--device", metavar="KIND", help="Compute on: auto, cpu, torch or cuda.")
 ]
+OwnOption = Annotated[
+    bool | None, typer.Option("--own/--no-own", help="Also your own labels; see `rtgenre enroll`. On unless set off.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe.")]
 
 
@@ -114,6 +117,7 @@ def run(
     fast: Annotated[bool, typer.Option("--fast", help="File and demo: as fast as possible.")] = False,
     model: ModelOption = None,
     device: DeviceOption = None,
+    own: OwnOption = None,
     publish: Annotated[str | None, typer.Option("--publish", metavar="ADDRESS", help="Of the feed.")] = None,
     control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
     no_feed: Annotated[bool, typer.Option("--no-feed", help="Do not open the ZeroMQ feed.")] = False,
@@ -137,6 +141,7 @@ def run(
         "source.realtime": False if fast else None,
         "model.path": model,
         "model.device": device,
+        "labels.own": own,
         "feed.publish": publish,
         "feed.control": control,
         "feed.enabled": False if no_feed else None,
@@ -189,9 +194,10 @@ def tag(
     config: ConfigOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
+    own: OwnOption = None,
 ) -> int:
     """Say what the live path says of files: a summary each, or every hop as JSON lines (--json, or in a pipe)."""
-    loaded = _load(config, {"model.path": model, "model.device": device})
+    loaded = _load(config, {"model.path": model, "model.device": device, "labels.own": own})
     from rtgenre.commands.tag import tag_files
 
     return tag_files(files, loaded.settings, as_json=json or not sys.stdout.isatty(), plot=plot)
@@ -373,6 +379,48 @@ def evaluate(
     )
     path = command.data_path(data, audio)
     return command.evaluate(loaded.settings, measure, path, not_music=not_music, json_file=json, folder=out)
+
+
+@app.command()
+@leaves
+def enroll(
+    name: Annotated[str | None, typer.Argument(help="Of the label.", metavar="NAME", show_default=False)] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Sound files, or folders of them: two at least, six are better.", show_default=False),
+    ] = None,
+    noise: Annotated[
+        bool, typer.Option("--noise", help="The label is no music: where it is heard the state is not_music.")
+    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Say which labels there are.")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Say how good they are, each file judged by a head that did not hear it.")
+    ] = False,
+    remove: Annotated[str | None, typer.Option("--remove", metavar="NAME", help="Forget a label.")] = None,
+    refit: Annotated[bool, typer.Option("--refit", help="Learn again from what is kept.")] = False,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", metavar="FOLDER", help="Where they are kept, as labels.folder.")
+    ] = None,
+    json: JsonOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    config: ConfigOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+) -> int:
+    """Teach a label of your own from a handful of files; it is told beside the model's own labels from then on.
+
+    What is kept is what the model makes of the files, not their sound. More files for a label that is there already
+    are added to it.
+
+    Examples: rtgenre enroll "dub techno" ~/music/dub/*.flac · rtgenre enroll --noise fridge kitchen.wav night.wav ·
+    rtgenre enroll --report · rtgenre enroll --remove fridge
+    """
+    overrides = {"model.path": model, "model.device": device, "labels.folder": str(labels) if labels else None}
+    loaded = _load(config, overrides)
+    from rtgenre.commands import enroll as command
+
+    asked = command.Asked(name, tuple(files or ()), noise, list_, report, remove, refit)
+    return command.enroll(asked, loaded.settings, as_json=json or not sys.stdout.isatty(), quiet=quiet)
 
 
 @config_app.command("show")

@@ -75,6 +75,7 @@ class Daemon:
         self._lines: JsonLines | None = None
         self._model = wire.ModelId("", "")
         self._model_device = ""
+        self._own_labels: tuple[str, ...] = ()
         self._heartbeats = 0
         self._told = ("", 0, 0)
 
@@ -139,12 +140,19 @@ class Daemon:
         from rtgenre.engine import Engine
 
         checkpoint = app.load_checkpoint(self.settings.model)
-        pipeline = app.open_pipeline(self.settings, checkpoint)
+        own = app.own_head(self.settings.labels, checkpoint, log.warning)
+        pipeline = app.open_pipeline(self.settings, checkpoint, own)
+        self._own_labels = () if own is None else own.names
         source, info = self._ready_source(source, stack)
         self._model = wire.ModelId(checkpoint.id, checkpoint.sha256)
         self._model_device = pipeline.runtime.device
         composer = wire.Composer(
-            self.session, info.name, self._model, pipeline.runtime.labels, checkpoint.spec.sample_rate
+            self.session,
+            info.name,
+            self._model,
+            pipeline.runtime.labels,
+            checkpoint.spec.sample_rate,
+            self._own_labels,
         )
         mailboxes = [output.mailbox for output in (self._feed, self._lines) if output is not None]
         pick = tuple(self.settings.source.pick)
@@ -225,6 +233,7 @@ class Daemon:
             sources={} if engine is None else {engine.info.name: _report(engine)},
             subscribers=0 if self._feed is None else self._feed.subscribers,
             feed_dropped=0 if self._feed is None else self._feed.dropped,
+            own_labels=self._own_labels,
         )
 
     # Requests, in the feed's thread.
@@ -238,6 +247,7 @@ class Daemon:
             "publish": feed.publish_address if feed else None,
             "sources": [engine.info.name] if engine else [],
             "labels": list(engine.pipeline.runtime.labels) if engine else [],
+            "own_labels": list(self._own_labels),
             "model": self._model,
         }
 

@@ -48,7 +48,8 @@ def tag_files(files: Sequence[Path], settings: Settings, *, as_json: bool, plot:
 
         check_drawable(plot)
     checkpoint = app.load_checkpoint(settings.model)
-    pipeline = app.open_pipeline(settings, checkpoint)
+    own = app.own_head(settings.labels, checkpoint, lambda line: print(f"rtgenre: {line}", file=sys.stderr))
+    pipeline = app.open_pipeline(settings, checkpoint, own)
     code = EX_OK
     for path in files:
         try:
@@ -64,7 +65,8 @@ def _tag(
 ) -> None:
     t_start = time.perf_counter()
     tagger = FileTagger(path, pipeline, tuple(settings.source.pick))
-    writer = _LineWriter(checkpoint, printable(str(path))) if as_json else None
+    own_labels = () if pipeline.own is None else pipeline.own.names
+    writer = _LineWriter(checkpoint, printable(str(path)), own_labels) if as_json else None
     hops: list[Posterior] = []
     broken: RtgenreError | None = None
     try:
@@ -79,6 +81,7 @@ def _tag(
         summary = summarise(hops, checkpoint.labels, rate, t_start)
         if not as_json:
             _print_summary(path, tagger, summary, checkpoint.labels)
+            _print_own(hops, own_labels)
         if plot is not None:
             _draw(path, hops, checkpoint, plot, summary)
     elif broken is None:
@@ -91,10 +94,10 @@ def _tag(
 class _LineWriter:
     """Writes hops as the feed's messages; clocks count from the start of the file."""
 
-    def __init__(self, checkpoint: Checkpoint, source: str) -> None:
+    def __init__(self, checkpoint: Checkpoint, source: str, own_labels: tuple[str, ...]) -> None:
         model = wire.ModelId(checkpoint.id, checkpoint.sha256)
         self._rate = checkpoint.spec.sample_rate
-        self._composer = wire.Composer(str(uuid.uuid4()), source, model, checkpoint.labels, self._rate)
+        self._composer = wire.Composer(str(uuid.uuid4()), source, model, checkpoint.labels, self._rate, own_labels)
 
     def write(self, hop: Posterior) -> None:
         """One hop's posterior message as a line on stdout."""
@@ -131,6 +134,24 @@ def _print_summary(path: Path, tagger: FileTagger, summary: Summary, labels: tup
     ):
         if count:
             console.print(f"  [yellow]{count} samples {what}[/]")
+
+
+def _print_own(hops: list[Posterior], own_labels: tuple[str, ...]) -> None:
+    """The label of one's own that was more probable than not for the longest time, if any was."""
+    said = [hop.own for hop in hops if hop.own is not None and hop.own.any()]
+    if not said:
+        return
+    sure = [int(own.argmax()) for own in said if own.max() > 0.5]
+    if not sure:
+        print("  none of your own labels")
+        return
+    best = max(set(sure), key=sure.count)
+    mean = sum(float(own[best]) for own in said) / len(said)
+    console = Console(highlight=False)
+    console.print(
+        f"  your own: [bold cyan]{own_labels[best]}[/]  for {sure.count(best) / len(hops):.0%} of the time, "
+        f"mean {mean:.2f}"
+    )
 
 
 def _draw(path: Path, hops: list[Posterior], checkpoint: Checkpoint, out: Path, summary: Summary) -> None:

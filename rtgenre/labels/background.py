@@ -24,57 +24,56 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float32]
     DoubleArray = NDArray[np.float64]
+    IntArray = NDArray[np.int64]
 
 BACKGROUND_FILE = "background.safetensors"
-DIRECTIONS = 64
-_SHRINK = 0.02  # of the largest variance, added to each: directions in which nothing varies are not blown up
+DIRECTIONS = 128
+_GUESSED_DIRECTIONS = 16
+_GUESSED_VARIANCE = 9.0
+_GUESSED_SHRINK = 0.2  # of the largest variance, added to each: a handful of files says too little of how they scatter
+_LEAST_VARIANCE = 1e-6  # of the largest: what is below it is rounding
+_ARRAYS = ("mean", "projection", "centres")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Background:
-    """Gaussians, one a shipped label, that share their covariance.
+    """Gaussians, one a shipped label, along directions in which windows scatter with variance 1 around their label.
 
     Attributes:
         mean: (trunk,) float64, subtracted from an embedding.
-        projection: (trunk, directions) float64: along each direction the scatter is about 1.
+        projection: (trunk, directions) float64.
         centres: (labels, directions) float64, along these directions.
-        factor: (directions, directions) float64, lower Cholesky factor of the scatter around the centres.
+        variance: (labels,) float64, around each centre and in each direction: 1 where it was measured.
     """
 
     mean: DoubleArray
     projection: DoubleArray
     centres: DoubleArray
-    factor: DoubleArray
+    variance: DoubleArray
 
     @classmethod
-    def fitted(cls, windows: FloatArray, group: NDArray[np.int64]) -> Self:
+    def fitted(cls, windows: FloatArray, group: IntArray) -> Self:
         """Statistics of embeddings.
 
         Args:
             windows: (n, trunk) running means of the embedding, as ``hear`` gives them.
             group: (n,) label of each, from 0 without a hole.
         """
-        x = windows.astype(np.float64)
-        centres = np.stack([x[group == g].mean(axis=0) for g in range(int(group.max()) + 1)])
+        centres, projection = _whitened(windows, group, DIRECTIONS, 0.0)
         mean = centres.mean(axis=0)
-        scatter = x - centres[group]
-        projection = _whitening(scatter)
-        scatter = scatter @ projection
-        covariance = scatter.T @ scatter / len(x) + 1e-6 * np.eye(projection.shape[1])
-        return cls(mean, projection, (centres - mean) @ projection, np.linalg.cholesky(covariance))
+        return cls(mean, projection, (centres - mean) @ projection, np.ones(len(centres)))
 
     @classmethod
-    def guessed(cls, windows: FloatArray, group: NDArray[np.int64]) -> Self:
-        """A stand-in for a model that carries none: twice as wide as all that was enrolled.
+    def guessed(cls, windows: FloatArray, group: IntArray) -> Self:
+        """A stand-in for a model that carries none: as what was enrolled, only much wider.
 
         Args:
             windows: as for ``fitted``.
-            group: file of each window, from 0 without a hole.
+            group: one's own label of each.
         """
-        x = windows.astype(np.float64)
-        mean = np.stack([x[group == g].mean(axis=0) for g in range(int(group.max()) + 1)]).mean(axis=0)
-        projection = _whitening(x - mean)
-        return cls(mean, projection, np.zeros((1, projection.shape[1])), 2.0 * np.eye(projection.shape[1]))
+        centres, projection = _whitened(windows, group, _GUESSED_DIRECTIONS, _GUESSED_SHRINK)
+        mean = centres.mean(axis=0)
+        return cls(mean, projection, np.zeros((1, projection.shape[1])), np.full(1, _GUESSED_VARIANCE))
 
     def along(self, embedding: FloatArray) -> DoubleArray:
         """(…, trunk) embeddings as (…, directions)."""
@@ -85,15 +84,13 @@ class Background:
         """(n, directions) made-up windows, the same for the same seed."""
         rng = np.random.default_rng(seed)
         chosen = np.arange(n) % len(self.centres)
-        drawn: DoubleArray = self.centres[chosen] + rng.standard_normal((n, len(self.factor))) @ self.factor.T
+        scatter = rng.standard_normal((n, self.centres.shape[1]))
+        drawn: DoubleArray = self.centres[chosen] + np.sqrt(self.variance[chosen, None]) * scatter
         return drawn
 
     def save(self, folder: Path, weights_sha256: str) -> None:
         """Write it beside the model whose embedding it describes."""
-        tensors = {
-            name: np.ascontiguousarray(getattr(self, name), np.float32)
-            for name in ("mean", "projection", "centres", "factor")
-        }
+        tensors = {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in _ARRAYS}
         part = folder / f"{BACKGROUND_FILE}.part"
         part.write_bytes(encode_tensors(tensors, {"weights_sha256": weights_sha256}))
         part.replace(folder / BACKGROUND_FILE)
@@ -124,23 +121,30 @@ class Background:
             raise CheckpointError(
                 f"{path} belongs to weights {noted[:12] or '?'}, the model has {weights_sha256[:12]}", remedy
             )
-        directions = tensors["factor"].shape[-1] if "factor" in tensors else 0
-        shapes = {"mean": (width,), "projection": (width, directions), "factor": (directions, directions)}
-        centres = tensors.get("centres", np.zeros(0)).shape
-        wrong = [name for name, shape in shapes.items() if name not in tensors or tensors[name].shape != shape]
-        if wrong or len(centres) != 2 or centres[1] != directions or not all(map(_finite, tensors.values())):
+        if set(tensors) != set(_ARRAYS) or any(not np.isfinite(values).all() for values in tensors.values()):
+            raise CheckpointError(f"{path} does not hold {', '.join(_ARRAYS)}", remedy)
+        directions = tensors["projection"].shape[-1]
+        fits = (
+            tensors["mean"].shape == (width,)
+            and tensors["projection"].shape == (width, directions)
+            and tensors["centres"].shape[1:] == (directions,)
+        )
+        if not fits:
             raise CheckpointError(f"{path} does not fit the model's embedding of {width} values", remedy)
-        return cls(**{name: tensors[name] for name in ("mean", "projection", "centres", "factor")})
+        return cls(**tensors, variance=np.ones(len(tensors["centres"])))
 
 
-def _whitening(scatter: DoubleArray) -> DoubleArray:
-    """(trunk, directions): the leading principal directions of (n, trunk) scatter, each divided by its deviation."""
-    _, singular, directions = np.linalg.svd(scatter / np.sqrt(len(scatter)), full_matrices=False)
-    variance = singular[:DIRECTIONS] ** 2
-    floor = max(_SHRINK * variance[0], 1e-12)  # 1e-12: where nothing varies at all
-    whitening: DoubleArray = directions[:DIRECTIONS].T / np.sqrt(variance + floor)
-    return whitening
+def _whitened(windows: FloatArray, group: IntArray, directions: int, shrink: float) -> tuple[DoubleArray, DoubleArray]:
+    """Centres (groups, trunk), and the (trunk, directions) along which windows scatter most around their centre.
 
-
-def _finite(values: DoubleArray) -> bool:
-    return bool(np.isfinite(values).all())
+    Each direction is divided by the deviation along it, once ``shrink`` of the largest variance is added to each.
+    """
+    x = windows.astype(np.float64)
+    centres = np.stack([x[group == g].mean(axis=0) for g in range(int(group.max()) + 1)])
+    scatter = x - centres[group]
+    variance, axes = np.linalg.eigh(scatter.T @ scatter / len(x))  # rising
+    variance, axes = variance[::-1][:directions], axes[:, ::-1][:, :directions]
+    # The one direction that is always kept is divided by something where nothing varies at all.
+    some = variance > max(_LEAST_VARIANCE * variance[0], 1e-12)
+    some[0] = True
+    return centres, axes[:, some] / np.sqrt(np.maximum(variance[some] + shrink * variance[0], 1e-12))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -133,7 +133,7 @@ class Store:
                 tuple(map(str, arrays["files"])),
                 tuple(map(str, arrays["sha256"])),
                 arrays["windows"].astype(np.float32),
-                arrays["file"].astype(np.int64),
+                arrays["file_of_window"].astype(np.int64),
             )
         except (KeyError, ValueError, TypeError) as error:
             raise _broken(path, repr(error)) from None
@@ -168,7 +168,7 @@ class Store:
             files=np.array(examples.files, np.str_),
             sha256=np.array(examples.sha256, np.str_),
             windows=examples.windows.astype(np.float32),
-            file=examples.file.astype(np.int64),
+            file_of_window=examples.file.astype(np.int64),
         )
 
     def remove(self, name: str) -> None:
@@ -197,8 +197,12 @@ class Store:
             path,
             names=np.array(head.names, np.str_),
             noise=np.array(head.noise, bool),
-            weights=head.weights.astype(np.float64),
-            bias=head.bias.astype(np.float64),
+            mean=head.mean,
+            projection=head.projection,
+            centres=head.centres,
+            variance=head.variance,
+            none_centres=head.none_centres,
+            none_variance=head.none_variance,
             temperature=np.array(head.temperature),
         )
 
@@ -216,22 +220,17 @@ class Store:
             head = Head(
                 tuple(map(str, arrays["names"])),
                 tuple(map(bool, arrays["noise"])),
-                arrays["weights"].astype(np.float64),
-                arrays["bias"].astype(np.float64),
+                arrays["mean"].astype(np.float32),
+                arrays["projection"].astype(np.float32),
+                arrays["centres"].astype(np.float64),
+                arrays["variance"].astype(np.float64),
+                arrays["none_centres"].astype(np.float64),
+                arrays["none_variance"].astype(np.float64),
                 float(arrays["temperature"]),
             )
         except (KeyError, ValueError, TypeError) as error:
             raise _broken(path, repr(error)) from None
-        n = len(head.names)
-        fits = (
-            len(head.noise) == n
-            and head.weights.shape == (n + 1, self._width)
-            and head.bias.shape == (n + 1,)
-            and np.isfinite(head.weights).all()
-            and np.isfinite(head.bias).all()
-            and 0.0 < head.temperature < np.inf
-        )
-        if not fits or sorted(head.names) != sorted(names):
+        if not _is_whole(head, self._width) or sorted(head.names) != sorted(names):
             raise LabelError(
                 f"{path} was not learned from the labels beside it: {', '.join(names) or 'none'}",
                 "`rtgenre enroll --refit` learns it again",
@@ -240,7 +239,8 @@ class Store:
 
     def _arrays(self, path: Path) -> dict[str, NDArray[np.generic]]:
         try:
-            with np.load(path, allow_pickle=False) as opened:
+            # Opened here: numpy leaves what it cannot read open.
+            with path.open("rb") as content, np.load(content, allow_pickle=False) as opened:
                 arrays = {name: opened[name] for name in opened.files}
         except FileNotFoundError:
             raise LabelError(f"{path} is not there", "`rtgenre enroll --refit` learns it again") from None
@@ -254,15 +254,13 @@ class Store:
             )
         return arrays
 
-    def _write(self, path: Path, **arrays: NDArray[np.generic]) -> None:
+    def _write(self, path: Path, **arrays: Any) -> None:
         """Beside the file, then renamed: a daemon that starts meanwhile never sees half of it."""
         part = path.with_name(path.name + ".part")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as out:
-                np.savez(
-                    out, format=np.array(FORMAT), weights_sha256=np.array(self._weights_sha256), **arrays
-                )
+                np.savez(out, format=np.array(FORMAT), weights_sha256=np.array(self._weights_sha256), **arrays)
             part.replace(path)
         except OSError as error:
             raise LabelError(
@@ -272,3 +270,17 @@ class Store:
 
 def _broken(path: Path, why: str) -> LabelError:
     return LabelError(f"{path} is broken: {why}", "remove the file, and enrol its label again")
+
+
+def _is_whole(head: Head, width: int) -> bool:
+    n, directions = len(head.names), len(head.projection)
+    shapes = (
+        (head.mean, (width,)),
+        (head.projection, (directions, width)),
+        (head.centres, (n, directions)),
+        (head.variance, (n,)),
+        (head.none_centres, (len(head.none_variance), directions)),
+    )
+    arrays_fit = all(values.shape == shape and np.isfinite(values).all() for values, shape in shapes)
+    positive = (*head.variance, *head.none_variance, head.temperature)
+    return arrays_fit and len(head.noise) == n and all(0.0 < value < np.inf for value in positive)

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float32]
     BoolArray = NDArray[np.bool_]
+    IntArray = NDArray[np.int64]
     Report = Callable[[dict[str, Any]], None]
 
 # Ages, in hops, at which the trunk is fitted: about evenly spaced in their logarithm.
 _AGES = (9, 12, 18, 26, 34, 45, 57, 80, 100, 115, 140, 172, 220, 270, 320, 344)
 # After a cut the change should be told between these hops (0.8 s to 3 s); before and after nothing is asked.
 _CHANGE_FROM, _CHANGE_TO = 9, 35
-_SEQUENCE = 100  # shorter segments do not teach the LSTM
 _SETTLED = 24  # hops after a cut from which the new clip's genre is asked of the trunk
 
 
@@ -54,6 +54,7 @@ class StageSettings:
         mixup: parameter of the beta distribution of the mixing weight (Zhang et al. 2018).
         label_smoothing: share of the target spread over all labels.
         averaging: decay a step of the exponential average of the weights that is kept as the result.
+        share: of the hops (trunk: each member its own) or sequences (LSTM) that are used.
     """
 
     epochs: int
@@ -66,6 +67,7 @@ class StageSettings:
     mixup: float = 0.4
     label_smoothing: float = 0.1
     averaging: float = 0.99
+    share: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,6 @@ class FitSettings:
 
     Attributes:
         members: networks that make up the trunk; its width is a multiple of their number.
-        member_share: of the hops, what each of them is fitted on.
         trunk: first stage, one member of it.
         lstm: second stage.
         threads: torch threads; another number sums in another order, so the weights depend on it.
@@ -82,10 +83,11 @@ class FitSettings:
     """
 
     members: int = 4
-    member_share: float = 0.5
-    trunk: StageSettings = field(default=StageSettings(epochs=5, batch=1024, learning_rate=3e-3))
+    trunk: StageSettings = field(default=StageSettings(epochs=4, batch=1024, learning_rate=3e-3))
     lstm: StageSettings = field(
-        default=StageSettings(epochs=1, batch=32, learning_rate=1e-3, input_dropout=0.3, noise=0.3, averaging=0.98)
+        default=StageSettings(
+            epochs=1, batch=32, learning_rate=1e-3, input_dropout=0.3, noise=0.3, averaging=0.98, share=0.25
+        )
     )
     threads: int = 2
     seed: int = 0
@@ -111,11 +113,17 @@ class Encoded:
     settled: BoolArray
     clip: NDArray[np.int64]
 
-    def take(self, rows: BoolArray) -> Encoded:
-        """The chosen segments."""
-        return Encoded(
-            self.z[rows], self.e[rows], self.genre[rows], self.change[rows], self.settled[rows], self.clip[rows]
-        )
+
+class Chosen(NamedTuple):
+    """Some of the segments of one length: those that a fit may learn from. Nothing is copied, there is much of it.
+
+    Attributes:
+        part: all of them.
+        rows: (k,) indices into it.
+    """
+
+    part: Encoded
+    rows: IntArray
 
 
 def normalisation(parts: Sequence[Segments], chosen: Sequence[BoolArray]) -> tuple[FloatArray, FloatArray]:
@@ -218,7 +226,7 @@ class _Average:
 
 
 def fit_trunk(
-    network: GenreNet, parts: Sequence[Encoded], settings: FitSettings, rng: np.random.Generator, report: Report
+    network: GenreNet, parts: Sequence[Chosen], settings: FitSettings, rng: np.random.Generator, report: Report
 ) -> None:
     """Fit trunk and the head's path around the LSTM on single hops; changes the network.
 
@@ -234,7 +242,7 @@ def fit_trunk(
         network.head.bias.zero_()
     width = network.architecture.trunk // settings.members
     for member in range(settings.members):
-        some = torch.from_numpy(rng.permutation(len(taught.x))[: round(settings.member_share * len(taught.x))])
+        some = torch.from_numpy(rng.permutation(len(taught.x))[: round(settings.trunk.share * len(taught.x))])
         inner = nn.Linear(taught.x.shape[1], width)
         outer = nn.Linear(width, network.head.out_features)
 
@@ -301,20 +309,21 @@ def _fit_member(
     average.put()
 
 
-def _sampled(part: Encoded) -> tuple[NDArray[np.float16], NDArray[np.int64], FloatArray, BoolArray]:
+def _sampled(chosen: Chosen) -> tuple[NDArray[np.float16], NDArray[np.int64], FloatArray, BoolArray]:
     """Hops of several ages: inputs, genre, change, whether the genre can be asked."""
+    part, rows = chosen
     hops = [age - 1 for age in _AGES if age <= part.z.shape[1]]
-    if part.z.shape[1] > _CHANGE_TO * 2 and not part.settled.all():
+    if part.z.shape[1] > _CHANGE_TO * 2 and not part.settled[rows].all():
         hops = sorted({*hops, *range(29, part.z.shape[1], 16)})  # cuts lie anywhere: look more often
-    z, e = part.z[:, hops], part.e[:, hops]
-    genre, change, settled = part.genre[:, hops], part.change[:, hops], part.settled[:, hops]
+    at = np.ix_(rows, np.array(hops))
+    genre, change, settled = part.genre[at], part.change[at], part.settled[at]
     use = (genre >= NOTHING) & (settled | ~np.isnan(change))
-    x = np.concatenate((z[use], e[use]), axis=-1)
+    x = np.concatenate((part.z[at][use], part.e[at][use]), axis=-1)
     return x, np.maximum(genre[use], NOTHING), change[use], settled[use]
 
 
 def fit_lstm(
-    network: GenreNet, parts: Sequence[Encoded], settings: StageSettings, rng: np.random.Generator, report: Report
+    network: GenreNet, parts: Sequence[Chosen], settings: StageSettings, rng: np.random.Generator, report: Report
 ) -> None:
     """Fit the LSTM and what the head reads of it, on whole sequences; changes the network.
 
@@ -327,12 +336,14 @@ def fit_lstm(
     nn.init.zeros_(through.weight)
     change_around, change_bias = nn.Parameter(around[-1].clone()), nn.Parameter(bias[-1].clone())
     parameters = [*network.lstm.parameters(), *through.parameters(), change_around, change_bias]
+    shortest = min(part.z.shape[1] for part, _ in parts)
     batches = [
-        (part, rows)
-        for part in parts
-        if part.z.shape[1] >= _SEQUENCE
-        for rows in np.array_split(rng.permutation(len(part.clip)), max(1, len(part.clip) // settings.batch))
+        (part, some)
+        for part, rows in parts
+        if part.z.shape[1] > shortest
+        for some in np.array_split(rng.permutation(rows), max(1, len(rows) // settings.batch))
     ]
+    batches = [batches[i] for i in rng.permutation(len(batches))[: max(1, round(settings.share * len(batches)))]]
     optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.learning_rate, max(1, len(batches) * settings.epochs)
@@ -377,12 +388,12 @@ def fit_lstm(
         network.head.bias[-1] = change_bias
 
 
-def answers(network: GenreNet, part: Encoded) -> FloatArray:
+def answers(network: GenreNet, chosen: Chosen) -> FloatArray:
     """Outputs (n, hops, n_outputs) of the network for encoded segments, from fresh states."""
-    given = []
+    part, given = chosen.part, []
     with torch.inference_mode():
-        for start in range(0, len(part.clip), 64):
-            rows = slice(start, start + 64)
+        for start in range(0, len(chosen.rows), 64):
+            rows = chosen.rows[start : start + 64]
             x = torch.from_numpy(np.concatenate((part.z[rows], part.e[rows]), axis=-1).astype(np.float32))
             u = torch.relu(network.trunk(x))
             hs, _ = network.lstm(u)

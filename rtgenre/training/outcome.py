@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 METRICS_FILE = "metrics.json"
 CARD_FILE = "README.md"
+RUNS_FILE = "runs.jsonl"
 SECONDS = (1, 3, 5, 10, 30)
 _SETTLED = 12  # hops into what is no music from which its gate is calibrated
 
@@ -187,20 +188,6 @@ def key_of(material: Material, settings: TrainSettings) -> str:
     return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:16]
 
 
-def read_runs(path: Path, key: str) -> dict[str, Any]:
-    """Figures by name of the fits that an earlier run with the same key made."""
-    if not path.exists():
-        return {}
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return {line["name"]: line["figures"] for line in lines if line["key"] == key}
-
-
-def append_run(path: Path, key: str, name: str, found: dict[str, Any]) -> None:
-    """Add a fit's figures to the run file."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"key": key, "name": name, "figures": found}) + "\n")
-
-
 def summary(runs: dict[str, Any]) -> dict[str, Any]:
     """Mean over seeds, and the pooled accuracy over folds."""
     seeds = [r for name, r in runs.items() if name.startswith("train-seed")]
@@ -267,6 +254,8 @@ def write(
         "training": dict(shipped.training),
     }
     (out / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    lines = [json.dumps({"name": name, **figures}) for name, figures in runs.items()]
+    (out / RUNS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
     curves.draw(encoder, runs, out)
     (out / CARD_FILE).write_text(report.model_card(metrics, shipped), encoding="utf-8")
     return metrics

@@ -3,8 +3,8 @@
 The order of a run: the encoder is taught by a teacher (or taken from another model); segments of features are made by
 the live frontend; a network is fitted on *train*, calibrated and measured on *valid*, through the live pipeline; seeds
 and artist-wise folds are fitted the same way where they are asked for; last, the shipped weights may be fitted on
-*train* and *valid* together, with the settings and the calibration so found. What a run did is kept in ``runs.jsonl``:
-a run that was broken off goes on from there.
+*train* and *valid* together, with the settings and the calibration so found. Everything that takes long is kept in the
+user's cache: a run that was broken off goes on from there.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import platformdirs
 import torch
 
 from rtgenre.errors import UsageError
@@ -24,7 +25,7 @@ from rtgenre.model import checkpoint as checkpoints
 from rtgenre.model.checkpoint import Checkpoint
 from rtgenre.training import fit, outcome
 from rtgenre.training.distil import Distilled, DistilSettings, cached_distil
-from rtgenre.training.fit import FitSettings
+from rtgenre.training.fit import Chosen, FitSettings
 from rtgenre.training.material import N_FOLDS, Material, open_material
 from rtgenre.training.recipe import ARCHITECTURE, SPEC
 from rtgenre.training.segments import SegmentSettings
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float32]
     BoolArray = NDArray[np.bool_]
     Note = Callable[[str], None]
-
-RUNS_FILE = "runs.jsonl"
 
 _log = logging.getLogger(__name__)
 
@@ -111,6 +110,13 @@ class Fitted:
     log: list[dict[str, Any]]
     heard: outcome.HeldOut | None
 
+    @property
+    def held_out(self) -> outcome.HeldOut:
+        """What was heard, where something was held out."""
+        if self.heard is None:
+            raise ValueError("nothing was held out")
+        return self.heard
+
 
 def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
     """Train, calibrate, measure, and write the folder.
@@ -135,29 +141,20 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
     trainer = _Trainer(material, parts, encoder, settings, say)
 
     train, valid = material.part("train"), material.part("valid")
-    runs: dict[str, Any] = {}
-    first: Fitted | None = None
-    for seed in range(settings.seed, settings.seed + settings.seeds):
+    first = trainer.fit(f"train-seed{settings.seed}", train, valid, settings.seed)
+    both = trainer.fit("train+valid", train | valid, None, settings.seed) if settings.final else None
+    runs = {f"train-seed{settings.seed}": trainer.figures(first, settings.seed)}
+    for seed in range(settings.seed + 1, settings.seed + settings.seeds):
         name = f"train-seed{seed}"
-        if first is not None and (kept := trainer.kept(name)) is not None:
-            runs[name] = kept
-            continue
-        fitted = trainer.fit(name, train, valid, seed)
-        first = first or fitted
-        runs[name] = trainer.keep(name, fitted, seed)
+        runs[name] = trainer.figures(trainer.fit(name, train, valid, seed), seed)
     for fold in range(N_FOLDS if settings.folds else 0):
-        name = f"fold{fold}"
         held = material.fold == fold
-        runs[name] = trainer.kept(name) or trainer.keep(
-            name, trainer.fit(name, ~held, held, settings.seed), settings.seed
-        )
-    if first is None or first.heard is None:
-        raise UsageError(f"seeds is {settings.seeds}, it must be at least 1")
-    calibration = outcome.calibrate(first.heard)
+        fitted = trainer.fit(f"fold{fold}", ~held, held, settings.seed)
+        runs[f"fold{fold}"] = trainer.figures(fitted, settings.seed)
+    calibration = outcome.calibrate(first.held_out)
     measured = _checkpoint(first, calibration, material, train, settings, ("train",))
     shipped = measured
-    if settings.final:
-        both = trainer.fit("train+valid", train | valid, None, settings.seed)
+    if both is not None:
         shipped = _checkpoint(both, calibration, material, train | valid, settings, ("train", "valid"))
     return outcome.write(measured, shipped, material, encoder.log, runs, settings.out, quiet=settings.quiet)
 
@@ -166,6 +163,13 @@ def _encoder(settings: TrainSettings, say: Note) -> Distilled:
     """The encoder's weights: taught, or another model's."""
     if settings.teacher is not None:
         taught = read_teacher(settings.teacher, settings.spec)
+        width = taught.embedding.shape[1] + len(taught.genres)
+        if width != settings.architecture.embedding:
+            raise UsageError(
+                f"{settings.teacher} teaches {width} values, the network's embedding has "
+                f"{settings.architecture.embedding}",
+                "give a teacher with 128 values and 8 genres",
+            )
         return cached_distil(
             taught, settings.architecture, settings.distil, lambda figures: say(f"encoder {json.dumps(figures)}")
         )
@@ -202,32 +206,44 @@ class _Trainer:
     ) -> None:
         self._material, self._parts, self._encoder = material, parts, encoder
         self._settings, self._say = settings, say
-        self._runs_file = settings.out / RUNS_FILE
+        self._folder = platformdirs.user_cache_path("rtgenre") / "fits"
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._key = outcome.key_of(material, settings)
-        self._kept = outcome.read_runs(self._runs_file, self._key)
-        torch.set_num_threads(settings.fit.threads)
+        self._encoded: list[fit.Encoded] = []
+
+    def _prepare(self) -> None:
+        """Let the encoder hear everything, once; only where something must be fitted at all."""
+        if self._encoded:
+            return
+        torch.set_num_threads(self._settings.fit.threads)
         # One normalisation for all fits, from train alone: then the encoder needs to hear everything only once.
-        teach = material.teaching(material.part("train"))
-        self.mean, self.std = fit.normalisation(parts, [teach[part.clip] for part in parts])
-        network = self._network(settings.seed)
-        self._encoded = [fit.encode(network, part) for part in parts]
-        say("the encoder has heard everything")
+        teach = self._material.teaching(self._material.part("train"))
+        self._mean, self._std = fit.normalisation(self._parts, [teach[part.clip] for part in self._parts])
+        network = self._network(self._settings.seed)
+        self._encoded = [fit.encode(network, part) for part in self._parts]
+        self._say("the encoder has heard everything")
 
-    def kept(self, name: str) -> dict[str, Any] | None:
-        """What an earlier run with the same settings found out, if it did."""
-        return self._kept.get(name)
-
-    def keep(self, name: str, fitted: Fitted, seed: int) -> dict[str, Any]:
-        """Figures of a fit, also appended to the run file."""
-        if fitted.heard is None:
-            raise ValueError("nothing was held out")
-        figures = {"seed": seed, **outcome.figures(fitted.heard), "log": fitted.log}
-        outcome.append_run(self._runs_file, self._key, name, figures)
-        self._say(f"{name}: " + " ".join(f"{s} s {a:.3f}" for s, a in figures["accuracy"].items()))
-        return figures
+    def figures(self, fitted: Fitted, seed: int) -> dict[str, Any]:
+        """What a fit is worth on the clips that were held out."""
+        return {"seed": seed, **outcome.figures(fitted.held_out), "log": fitted.log}
 
     def fit(self, name: str, learn: BoolArray, held: BoolArray | None, seed: int) -> Fitted:
-        """Fit on some of the music; a fixed seed, data, machine and libraries give the same weights."""
+        """Fit on some of the music, unless the same was done before.
+
+        A fixed seed, data, machine and libraries give the same weights.
+        """
+        path = self._folder / f"{self._key}-{name}.npz"
+        if path.exists():
+            return _read_fitted(path)
+        fitted = self._fit(name, learn, held, seed)
+        _write_fitted(path, fitted)
+        if held is not None:
+            figures = self.figures(fitted, seed)
+            self._say(f"{name}: " + " ".join(f"{s} s {a:.3f}" for s, a in figures["accuracy"].items()))
+        return fitted
+
+    def _fit(self, name: str, learn: BoolArray, held: BoolArray | None, seed: int) -> Fitted:
+        self._prepare()
         settings, material = self._settings, self._material
         torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True)
@@ -235,7 +251,7 @@ class _Trainer:
         rng = np.random.default_rng(seed)
         teach = material.teaching(learn)
         network = self._network(seed)
-        encoded = [part.take(teach[part.clip]) for part in self._encoded]
+        encoded = [Chosen(part, np.flatnonzero(teach[part.clip])) for part in self._encoded]
         log: list[dict[str, Any]] = []
 
         def report(figures: dict[str, Any]) -> None:
@@ -244,18 +260,17 @@ class _Trainer:
 
         fit.fit_trunk(network, encoded, settings.fit, rng, report)
         fit.fit_lstm(network, encoded, settings.fit.lstm, rng, report)
-        del encoded
         heard = None if held is None else self._heard(network, material.held_out(held))
         tensors = {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
-        return Fitted(tensors, self.mean, self.std, log, heard)
+        return Fitted(tensors, self._mean, self._std, log, heard)
 
     def _network(self, seed: int) -> GenreNet:
         settings = self._settings
         return fit.build(
             settings.architecture,
             self._encoder.tensors,
-            self.mean,
-            self.std,
+            self._mean,
+            self._std,
             len(self._material.music.labels),
             settings.spec.hops_per_s,
             seed,
@@ -263,20 +278,37 @@ class _Trainer:
 
     def _heard(self, network: GenreNet, held: BoolArray) -> outcome.HeldOut:
         """What the network says of held-out clips: whole and uncoloured, and of coloured joins."""
-        whole, joined = (part.take(held[part.clip]) for part in self._encoded[:2])
-        said, hops = fit.answers(network, whole), self._parts[0].hops[held[self._parts[0].clip]]
-        music = whole.clip < self._material.n_music
+        whole, joined = (Chosen(part, np.flatnonzero(held[part.clip])) for part in self._encoded[:2])
+        said, clip = fit.answers(network, whole), whole.part.clip[whole.rows]
+        hops, music = self._parts[0].hops[whole.rows], clip < self._material.n_music
         return outcome.HeldOut(
             said=said[music],
             hops=hops[music],
-            label=self._material.music.label[whole.clip[music]],
-            artist=self._material.music.artist[whole.clip[music]],
+            label=self._material.music.label[clip[music]],
+            artist=self._material.music.artist[clip[music]],
             no_music=said[~music],
             no_music_hops=hops[~music],
             joined=fit.answers(network, joined),
-            change=joined.change,
+            change=joined.part.change[joined.rows],
             hops_per_s=self._settings.spec.hops_per_s,
         )
+
+
+def _write_fitted(path: Path, fitted: Fitted) -> None:
+    arrays: dict[str, Any] = {f"tensor {name}": value for name, value in fitted.tensors.items()}
+    if fitted.heard is not None:
+        arrays |= {f"heard {f.name}": getattr(fitted.heard, f.name) for f in dataclasses.fields(fitted.heard)}
+    part = path.with_suffix(".part.npz")
+    np.savez(part, mean=fitted.mean, std=fitted.std, log=json.dumps(fitted.log), **arrays)
+    part.replace(path)
+
+
+def _read_fitted(path: Path) -> Fitted:
+    with np.load(path, allow_pickle=False) as arrays:
+        tensors = {name[7:]: arrays[name] for name in arrays.files if name.startswith("tensor ")}
+        heard = {name[6:]: arrays[name] for name in arrays.files if name.startswith("heard ")}
+        held = outcome.HeldOut(**{**heard, "hops_per_s": float(heard["hops_per_s"])}) if heard else None
+        return Fitted(tensors, arrays["mean"], arrays["std"], json.loads(str(arrays["log"])), held)
 
 
 def _checkpoint(

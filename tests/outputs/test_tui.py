@@ -191,6 +191,19 @@ def test_a_stale_feed_is_said_plainly_and_a_heartbeat_ends_it(size: tuple[int, i
     assert "stale" not in text_of(screen, *size)
 
 
+@pytest.mark.parametrize("size", [(100, 30), (78, 23), (60, 16)])
+def test_own_labels_stand_below_the_models(size: tuple[int, int]) -> None:
+    screen = told(5)
+    own = {"dub techno": 0.07, "my fridge": 0.81}
+    screen.on_message(msgspec.structs.replace(posterior(51, T0_NS + 6 * SECOND, JAZZ), own=own))
+    text = text_of(screen, *size)
+    where = [text.index(f" {name[:4]}") for name in own]
+    assert all(place > text.index(label[:4]) for place in where for label in LABELS[:4])
+    assert "81 %" in text
+    assert "+ dub" in text, "an own label that is not heard has its own sign"
+    assert "+ my f" not in text, "one that is heard is marked as what is decided is"
+
+
 def test_silence_takes_the_colour_out_of_the_bars() -> None:
     def colours(screen: Screen) -> set[str]:
         lines = screen.render(60, 16).lines[3:8]

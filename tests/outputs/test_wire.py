@@ -133,3 +133,21 @@ def test_a_heartbeat_is_valid() -> None:
     body = wire.publish(wire.Envelope(wire.HEARTBEAT_TOPIC, beat, 0))
     VALIDATOR.validate(json.loads(body))
     assert isinstance(wire.decode(body), wire.Heartbeat)
+
+
+def test_own_labels_stand_beside_the_models_and_are_none_of_them() -> None:
+    speaker = wire.Composer("5e55", "mic", wire.ModelId("test", "ab" * 32), LABELS, 22050, ("dub", "my fridge"))
+    now = time.monotonic_ns()
+    without = wire.decode(wire.publish(speaker.compose(hop(), now, now, now)[0]))
+    said = dataclasses.replace(hop(1), own=np.array([0.25, 0.6], np.float32))
+    body = wire.publish(speaker.compose(said, now, now, now)[0])
+    VALIDATOR.validate(json.loads(body))
+    message = wire.decode(body)
+    assert isinstance(message, wire.PosteriorMessage)
+    assert isinstance(without, wire.PosteriorMessage)
+    assert without.own == {}
+    assert message.own == {"dub": pytest.approx(0.25), "my fridge": pytest.approx(0.6)}
+    assert message.probs == without.probs
+    old = json.loads(body)
+    del old["own"]  # a feed of a version that knew no own labels
+    assert wire.decode(json.dumps(old).encode()).own == {}  # type: ignore[union-attr]

@@ -7,113 +7,151 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from rtgenre.errors import CheckpointError, UsageError
-from rtgenre.frontend.stream import Frontend
+from rtgenre.errors import UsageError
 from rtgenre.model import checkpoint as checkpoints
-from rtgenre.model.checkpoint import Architecture
-from rtgenre.model.runtime import offline, open_runtime
-from rtgenre.training import evaluate, report, train
-from rtgenre.training.evaluate import EvalSettings
-from rtgenre.training.features import SequenceSettings, clip_frames
-from rtgenre.training.fit import FitSettings
-from rtgenre.training.spectra import read_corpus
+from rtgenre.model.architecture import Architecture
+from rtgenre.training import outcome, report, train
+from rtgenre.training.curves import CURVES_FILE
+from rtgenre.training.distil import DistilSettings
+from rtgenre.training.fit import FitSettings, StageSettings
+from rtgenre.training.recipe import SPEC
+from rtgenre.training.segments import SegmentSettings
 from rtgenre.training.train import TrainSettings
+from tests.training.teacher_file import write_teacher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SHIPPED = Path(__file__).parents[2] / "models" / "gtzan-lstm"
+SMALL = Architecture(
+    encoder_inputs=20,
+    encoder_width=16,
+    encoder_layers=2,
+    pooling_s=3.0,
+    encoder_head=16,
+    embedding=136,
+    embedding_s=10.0,
+    trunk=32,
+    hidden=16,
+    layers=1,
+    input_clip=5.0,
+)
 
 
-def small(corpus_file: Path, out: Path, seed: int = 1) -> TrainSettings:
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def teacher_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_teacher(tmp_path_factory.mktemp("teacher") / "teacher.npz")
+
+
+def small(corpus_file: Path, teacher_file: Path | None, out: Path, **changes: Any) -> TrainSettings:
+    stage = StageSettings(epochs=4, batch=64, learning_rate=1e-2, averaging=0.9)
     return TrainSettings(
         data=corpus_file,
         out=out,
-        seed=seed,
         id="small",
-        architecture=Architecture(hidden=16, layers=1, input_clip=5.0),
-        sequences=SequenceSettings(copies=2, hops=32),
-        fit=FitSettings(epochs=6, batch=8, learning_rate=1e-2, averaging=0.5, threads=1),
-        cache=out / "cache",
+        architecture=SMALL,
+        distil=DistilSettings(epochs=2, batch=64, threads=1),
+        segments=SegmentSettings(copies=2, long_hops=40, middle_hops=32, short_hops=16),
+        fit=FitSettings(members=2, trunk=stage, lstm=StageSettings(epochs=1, batch=8, learning_rate=1e-3), threads=1),
+        jobs=1,
         quiet=True,
+        **{"seed": 1, "teacher": teacher_file, **changes},
     )
 
 
 @pytest.fixture(scope="module")
-def trained(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, Any]]:
+def trained(
+    corpus_file: Path, teacher_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Mapping[str, Any]]:
     out = tmp_path_factory.mktemp("trained")
-    return out, train.run(small(corpus_file, out))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+        return out, train.run(small(corpus_file, teacher_file, out, seeds=2, folds=True, final=True))
 
 
 def test_a_run_learns_what_there_is_to_learn(trained: tuple[Path, Mapping[str, Any]]) -> None:
     _, metrics = trained
     assert metrics["accuracy"]["30"] > 0.9, "three genres that differ plainly"
+    assert metrics["seeds"]["n"] == 2
+    assert metrics["seeds"]["mean"]["30"] > 0.9
+    assert metrics["folds"]["clips"] == 36
+    assert metrics["folds"]["accuracy"]["30"] > 0.8
     assert metrics["clips"] == 18
-    assert metrics["artists"] == 6
-    low, high = metrics["interval_95"]["30"]
-    assert low <= metrics["accuracy"]["30"] <= high
 
 
 def test_a_run_leaves_a_whole_folder(trained: tuple[Path, Mapping[str, Any]]) -> None:
     out, metrics = trained
     model = checkpoints.load(out)
-    assert json.loads((out / train.METRICS_FILE).read_text())["accuracy"] == metrics["accuracy"]
-    assert (out / train.CARD_FILE).read_text() == report.model_card(metrics, model)
-    epochs = [json.loads(line) for line in (out / train.LOG_FILE).read_text().splitlines()]
-    assert [epoch["epoch"] for epoch in epochs] == list(range(len(epochs)))
-    assert model.training["split"] == "train"
+    assert json.loads((out / outcome.METRICS_FILE).read_text())["accuracy"] == metrics["accuracy"]
+    assert (out / outcome.CARD_FILE).read_text() == report.model_card(metrics, model)
+    assert (out / CURVES_FILE).read_bytes().startswith(b"\x89PNG")
+    assert model.training["splits"] == ["train", "valid"]
+    names = [json.loads(line)["name"] for line in (out / train.RUNS_FILE).read_text().splitlines()]
+    assert names == ["train-seed1", "train-seed2", *(f"fold{k}" for k in range(5))]
 
 
-def test_one_seed_gives_one_model(trained: tuple[Path, Mapping[str, Any]], corpus_file: Path, tmp_path: Path) -> None:
-    again = train.run(small(corpus_file, tmp_path / "again"))
-    other = train.run(small(corpus_file, tmp_path / "other", seed=2))
-    assert again["model"]["sha256"] == trained[1]["model"]["sha256"]
-    assert other["model"]["sha256"] != trained[1]["model"]["sha256"]
-
-
-def test_evaluation_repeats_what_training_said(
-    trained: tuple[Path, Mapping[str, Any]], corpus_file: Path, tmp_path: Path
+def test_a_run_goes_on_where_it_was_broken_off(
+    trained: tuple[Path, Mapping[str, Any]], corpus_file: Path, teacher_file: Path
 ) -> None:
     out, metrics = trained
-    settings = EvalSettings(data=corpus_file, model=out, split="valid", json=tmp_path / "a" / "eval.json", quiet=True)
-    result = evaluate.run(settings)
-    assert settings.json is not None
-    assert json.loads(settings.json.read_text()) == json.loads(json.dumps(result))
-    for key in ("accuracy", "clips", "ece", "log_loss", "confusion"):
-        assert result[key] == metrics[key]
+    lines = (out / train.RUNS_FILE).read_text().splitlines()
+    (out / train.RUNS_FILE).write_text("\n".join(lines[:5]) + "\n")
+    said: list[str] = []
+    again = train.run(small(corpus_file, teacher_file, out, seeds=2, folds=True, final=True), said.append)
+    fitted = {line.split(":")[0] for line in said if "trunk" in line}
+    assert fitted == {"train-seed1", "fold3", "fold4", "train+valid"}, "what was kept is not fitted again"
+    assert again["model"]["sha256"] == metrics["model"]["sha256"]
+    assert again["folds"] == metrics["folds"]
 
 
-def test_evaluation_hears_the_stream_as_offline_does(
-    trained: tuple[Path, Mapping[str, Any]], corpus_file: Path
-) -> None:
-    model, corpus = checkpoints.load(trained[0]), read_corpus(corpus_file)
-    heard = evaluate.hear(corpus, "valid", model)
-    first = corpus.part("valid")[0]
-    logits = offline(open_runtime(model, "cpu"), clip_frames(corpus, first, Frontend(model.spec)))
-    np.testing.assert_array_equal(heard.smoothed[30][0], evaluate.smooth_logits(logits, model)[-1])
+def test_one_seed_gives_one_model(corpus_file: Path, teacher_file: Path, tmp_path: Path) -> None:
+    one = train.run(small(corpus_file, teacher_file, tmp_path / "one"))
+    two = train.run(small(corpus_file, teacher_file, tmp_path / "two"))
+    other = train.run(small(corpus_file, teacher_file, tmp_path / "other", seed=2))
+    assert one["model"]["sha256"] == two["model"]["sha256"]
+    assert other["model"]["sha256"] != one["model"]["sha256"]
 
 
-def test_an_unknown_split_and_a_missing_model_are_clear_errors(
+def test_an_encoder_may_be_another_models(
     trained: tuple[Path, Mapping[str, Any]], corpus_file: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match='"test"'):
-        evaluate.run(EvalSettings(data=corpus_file, model=trained[0], split="test", quiet=True))
-    with pytest.raises(CheckpointError):
-        evaluate.run(EvalSettings(data=corpus_file, model=tmp_path / "none", quiet=True))
+    settings = small(corpus_file, None, tmp_path / "out", encoder_from=trained[0])
+    train.run(settings)
+    old, new = checkpoints.load(trained[0]), checkpoints.load(tmp_path / "out")
+    name = "encoder.conv.0.weight"
+    np.testing.assert_array_equal(old.tensors[name], new.tensors[name])
+    with pytest.raises(UsageError, match="no encoder"):
+        train.run(small(corpus_file, None, tmp_path / "none"))
 
 
-def test_an_artist_in_both_parts_is_refused(corpus_file: Path, tmp_path: Path) -> None:
+def test_an_artist_in_both_parts_is_refused(corpus_file: Path, teacher_file: Path, tmp_path: Path) -> None:
     with np.load(corpus_file) as arrays:
         changed = dict(arrays)
     changed["artist_id"][:] = 7
     np.savez(tmp_path / "leaky.npz", **changed)
     with pytest.raises(UsageError, match="artist 7"):
-        train.run(small(tmp_path / "leaky.npz", tmp_path / "out"))
+        train.run(small(tmp_path / "leaky.npz", teacher_file, tmp_path / "out"))
+
+
+def test_platt_and_auroc_find_what_is_there() -> None:
+    rng = np.random.default_rng(0)
+    logit = rng.normal(0, 2, 20_000).astype(np.float32)
+    truth = (rng.random(20_000) < 1 / (1 + np.exp(-(1.5 * logit - 0.7)))).astype(float)
+    slope, offset = outcome.platt(logit, truth, balanced=False)
+    assert slope == pytest.approx(1.5, abs=0.1)
+    assert offset == pytest.approx(-0.7, abs=0.1)
+    assert outcome.auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0])) == pytest.approx(0.875)
 
 
 def test_the_shipped_model_card_is_what_its_metrics_say() -> None:
     model = checkpoints.load(SHIPPED)
-    metrics = json.loads((SHIPPED / train.METRICS_FILE).read_text())
+    metrics = json.loads((SHIPPED / outcome.METRICS_FILE).read_text())
     assert metrics["model"]["sha256"] == model.sha256
-    assert (SHIPPED / train.CARD_FILE).read_text() == report.model_card(metrics, model)
-    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 2_000_000
+    assert (SHIPPED / outcome.CARD_FILE).read_text() == report.model_card(metrics, model)
+    assert model.spec == SPEC
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 10_000_000

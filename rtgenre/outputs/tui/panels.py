@@ -107,7 +107,10 @@ def meter_lines(view: SourceView, feed: FeedView, width: int, glyphs: Glyphs, *,
 def bar_lines(
     view: SourceView, feed: FeedView, colours: Mapping[str, str], width: int, height: int, glyphs: Glyphs
 ) -> list[Line]:
-    """The posterior: a bar a genre, always in the same place; grey where it says nothing about the present."""
+    """The posterior: a bar a genre, always in the same place; grey where it says nothing about the present.
+
+    One's own labels stand below the model's, with a ``+``.
+    """
     if view.last is None:
         return []
     state, top = present(view, feed)
@@ -121,11 +124,13 @@ def bar_lines(
     lines: list[Line] = [[] for _ in range(pitch * per_column)]
     for i, label in enumerate(labels):
         column, row = divmod(i, per_column)
-        share = view.last.probs.get(label, 0.0)
-        quiet = state in {"silence", "not_music", "stale", "starting"}
+        own = view.last.own.get(label)
+        share = view.last.probs.get(label, 0.0) if own is None else own
+        # A noise of one's own is heard just when there is no music.
+        quiet = state in ({"silence", "stale", "starting"} | ({"not_music"} if own is None else set()))
         colour = FAINT if quiet else colours[label]
-        decided = label == top
-        sign = glyphs.marker if decided else " "
+        decided = label == top if own is None else share > 0.5 and not quiet
+        sign = glyphs.marker if decided else " " if own is None else "+"
         line = lines[row * pitch]
         if column:
             line[:] = [*padded(line, column * (cell_width + 2))]

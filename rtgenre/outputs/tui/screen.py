@@ -54,7 +54,7 @@ class ScreenState:
         help_shown: True while the keys are explained.
         remark: answer to the last key, until the next.
         colours: by label, for the labels of ``labels``.
-        labels: of the source shown.
+        labels: of the source shown, one's own last.
     """
 
     live: FeedView = field(default_factory=FeedView)
@@ -120,7 +120,7 @@ class Screen:
     def render(self, width: int, height: int) -> Frame:
         """The picture at this size: exactly ``height`` lines of ``width`` cells."""
         view = self._shown.sources.get(self.source, SourceView())
-        labels = tuple(view.last.probs) if view.last is not None else ()
+        labels = (*view.last.probs, *view.last.own) if view.last is not None else ()
         if labels != self.state.labels:
             self.state.labels, self.state.colours = labels, genre_colours(labels)
         if self.state.help_shown:
