@@ -67,7 +67,7 @@ class PolicySettings:
     change_threshold: Fraction = 0.5
     change_smoothing_s: Seconds = 0.3
     change_refractory_s: Seconds = 5.0
-    change_delay_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 0.5
+    change_delay_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 0.8
     change_lookback_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 3.0
     change_settle_s: Seconds = 4.0
     change_dwell_s: Seconds = 0.5

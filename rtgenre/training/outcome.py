@@ -20,6 +20,7 @@ from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import PolicySettings
 from rtgenre.posterior.smoothing import Smoother
 from rtgenre.training import curves, report, scores
+from rtgenre.training.background import write_background
 from rtgenre.training.evaluation.run import Measure, evaluate
 
 if TYPE_CHECKING:
@@ -242,6 +243,8 @@ def write(
         quiet: no progress bar.
     """
     shipped = checkpoints.save(shipped, out)
+    learned = np.flatnonzero(np.isin(material.split, list(shipped.training["splits"])))
+    write_background(pipeline_of(shipped), shipped, material.music, learned, out)
     pipeline = pipeline_of(measured)
     live = evaluate(lambda: pipeline, material.music, Measure(split="valid", with_streams=True, quiet=quiet))
     metrics = {

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_teacher(path: Path, clips: int = 260) -> Path:
+def write_teacher(path: Path, clips: int = 420) -> Path:
     rng = np.random.default_rng(1)
     genre = np.arange(clips) % 2  # the genres below go with it
     mfcc = rng.normal(0.0, 20.0, (clips, 20, 130))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def test_an_encoder_learns_what_its_teacher_hears(tmp_path: Path) -> None:
     taught = read_teacher(write_teacher(tmp_path / "teacher.npz"), SPEC)
-    assert taught.mfcc.shape == (260, 130, SPEC.n_mfcc)
+    assert taught.mfcc.shape == (420, 130, SPEC.n_mfcc)
     assert taught.phases == 4
     assert (taught.embedding[~taught.has_embedding] == 0.0).all()
     settings = DistilSettings(epochs=6, batch=16, hold_out=True, threads=1)
