@@ -92,6 +92,6 @@ def remembered(frames: Any, log_mel: Any, spec: FrontendSpec, broken: tuple[int,
         energies = modulation_bank(groups(np.asarray(log_mel, np.float64), spec.n_modulation_groups), spec)
         parts += [np.log(np.tensordot(weights(n, tau, rate), energies, 1) + 0.3).ravel() for tau in spec.modulation_s]
     if spec.age:
-        heard = min(n, round(40.0 * rate))
+        heard = min(n, round(29.0 * rate))
         parts.append([np.log(heard / 40.0), 2.0 * min(1.0, 12.0 / heard) - 1.0])
     return np.concatenate(parts)
