@@ -91,7 +91,9 @@ def test_colouring_keeps_to_its_limits_and_to_its_seed() -> None:
         tilt_db_per_octave=0.0,
         ripple_db=0.0,
         low_pass_hz=(20000.0, 20000.0),
+        high_pass_hz=(0.001, 0.001),
         noise_db=(-90, -80),
+        coder_db=(90.0, 90.0),
     )
     for seed in range(20):
         coloured = gentle.apply(flat, 22050, np.random.default_rng(seed))
