@@ -1,7 +1,7 @@
 """How long one step of the model takes: the compiled step and torch, side by side in one run.
 
 Writes one JSON line for each runtime and network, and one with the ratio of their medians. Besides the shipped
-model, two networks of random weights are timed: one of the shipped sizes or about them, and a small one.
+model, two networks of random weights are timed: one of the recipe's sizes, and a small one.
 
     python benchmarks/model.py [--steps N] [--model FOLDER]
 """
@@ -20,41 +20,18 @@ import msgspec
 import numpy as np
 
 from rtgenre.errors import CheckpointError
-from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.model import checkpoint as checkpoints
-from rtgenre.model.architecture import Architecture
 from rtgenre.model.checkpoint import Checkpoint
 from rtgenre.model.runtime import cuda_device_count, open_runtime
+from rtgenre.training.recipe import ARCHITECTURE, SPEC
 
 if TYPE_CHECKING:
+    from rtgenre.model.architecture import Architecture
     from rtgenre.model.interface import Runtime
 
 ROOT = Path(__file__).parents[1]
 
-
-LIKELY = Architecture(
-    encoder_inputs=20,
-    encoder_width=160,
-    encoder_layers=4,
-    pooling_s=8.0,
-    encoder_head=256,
-    embedding=136,
-    embedding_s=20.0,
-    trunk=256,
-    hidden=64,
-    layers=1,
-    input_clip=5.0,
-)
-SMALL = msgspec.structs.replace(LIKELY, encoder_width=64, encoder_layers=3, encoder_head=128, trunk=128)
-# 446 features: running values, correlations, modulations, age.
-SPEC = FrontendSpec(
-    running_s=(2.5, 8.0, 25.0),
-    running_deltas=True,
-    correlation_s=(8.0,),
-    correlate_contrast=False,
-    modulation_s=(6.0,),
-    age=True,
-)
+SMALL = msgspec.structs.replace(ARCHITECTURE, encoder_width=64, encoder_layers=3, encoder_head=128, trunk=128)
 
 
 def random_checkpoint(name: str, architecture: Architecture) -> Checkpoint:
@@ -73,7 +50,7 @@ def random_checkpoint(name: str, architecture: Architecture) -> Checkpoint:
 
 
 def models(shipped: Path) -> list[Checkpoint]:
-    made = [random_checkpoint("random, likely sizes", LIKELY), random_checkpoint("random, small", SMALL)]
+    made = [random_checkpoint("random, shipped sizes", ARCHITECTURE), random_checkpoint("random, small", SMALL)]
     try:
         return [checkpoints.load(shipped), *made]
     except CheckpointError as error:

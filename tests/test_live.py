@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.real, pytest.mark.data, needs_audio]
 RATE = 48000
-SECONDS = 12.0
+SECONDS = 8.0
 JACK_PLAYER = Path(__file__).with_name("audio") / "jack_player.py"
 
 

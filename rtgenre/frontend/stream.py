@@ -92,6 +92,7 @@ class Frontend:
         self.spec = spec
         self._plan = make_plan(spec)
         self._hop_power = fft.hop_power_kernel(spec.n_fft)
+        self._n_features = spec.n_features
         self._from_power_forbidden = "zcr" in spec.features
 
     @property
@@ -275,7 +276,7 @@ class Frontend:
         memory[fft.POWER : fft.POWER + self.spec.n_bins] = power
         state.level_power = float(np.dot(plan.parseval, power))
         memory[fft.MEAN_SQUARE] = state.level_power
-        out = np.empty(self.spec.n_features, np.float32)
+        out = np.empty(self._n_features, np.float32)
         kernels.frame_of_power(plan.weights, plan.layout, memory, state.heard, state.follows, out)
         self._advance(state, self.spec.hop)
         return out, state
@@ -360,6 +361,19 @@ class Frontend:
         state.position += quiet
         state.discarded_samples += quiet
         return quiet
+
+    def take_over(self, other: FrontendState, state: FrontendState) -> None:
+        """Go on with what another state has heard; samples and their count run on.
+
+        The next frames are bit for bit those that ``other`` would give for the same spectra.
+
+        Args:
+            other: of this frontend; left as it is.
+            state: the stream's state; only what ``forget`` forgets is changed.
+        """
+        state.memory[self._plan.memory_kept :] = other.memory[self._plan.memory_kept :]
+        state.heard = other.heard
+        state.follows = other.follows
 
     def forget(self, state: FrontendState) -> FrontendState:
         """Forget every frame, as at the start of a piece; samples and their count run on.

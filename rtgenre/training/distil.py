@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +23,11 @@ from torch.nn import functional
 
 from rtgenre.model.architecture import KERNEL, VARIANCE_FLOOR
 from rtgenre.training import teacher
+from rtgenre.training.kept import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -142,6 +143,11 @@ class Distilled:
     tensors: Mapping[str, FloatArray]
     log: list[dict[str, Any]]
 
+    @property
+    def sha256(self) -> str:
+        """Of the tensors, hexadecimal."""
+        return hashlib.sha256(encode_tensors(dict(self.tensors))).hexdigest()
+
 
 def cached_distil(
     taught: TeacherSet,
@@ -152,9 +158,9 @@ def cached_distil(
 ) -> Distilled:
     """``distil``, kept on disk under everything it depends on, this code included."""
     folder = folder or platformdirs.user_cache_path("rtgenre") / "encoders"
-    code = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in (__file__, teacher.__file__)]
-    depends_on = [taught.sha256, repr(architecture), taught.mfcc.shape, dataclasses.asdict(settings), code]
-    stem = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:24]
+    heard = hashlib.sha256(taught.mfcc.tobytes()).hexdigest()  # one file is another set to another frontend
+    depends_on = [taught.sha256, heard, repr(architecture), dataclasses.asdict(settings)]
+    stem = fingerprint(depends_on, __file__, teacher.__file__)
     weights, log = folder / f"{stem}.safetensors", folder / f"{stem}.json"
     if weights.exists() and log.exists():
         return Distilled(decode_tensors(weights.read_bytes()), json.loads(log.read_text(encoding="utf-8")))

@@ -79,7 +79,6 @@ class FitSettings:
         trunk: first stage, one member of it.
         lstm: second stage.
         threads: torch threads; another number sums in another order, so the weights depend on it.
-        seed: of weights, batches and masks.
     """
 
     members: int = 4
@@ -89,8 +88,7 @@ class FitSettings:
             epochs=1, batch=32, learning_rate=1e-3, input_dropout=0.3, noise=0.3, averaging=0.98, share=0.25
         )
     )
-    threads: int = 2
-    seed: int = 0
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,27 +156,26 @@ def build(
 
 def encode(network: GenreNet, part: Segments) -> Encoded:
     """Run the encoder over segments."""
-    at = np.arange(len(part.clip))
-    n_inputs, hops = network.architecture.encoder_inputs, part.frames.shape[1]
-    z = np.empty((len(at), hops, part.frames.shape[2]), np.float16)
-    e = np.empty((len(at), hops, 2 * network.architecture.embedding), np.float16)
+    n, n_inputs, hops = len(part.clip), network.architecture.encoder_inputs, part.frames.shape[1]
+    z = np.empty((n, hops, part.frames.shape[2]), np.float16)
+    e = np.empty((n, hops, 2 * network.architecture.embedding), np.float16)
     with torch.inference_mode():
-        for start in range(0, len(at), 64):
-            some = at[start : start + 64]
+        for start in range(0, n, 64):
+            some = slice(start, start + 64)
             normal = network.normalise(torch.from_numpy(np.asarray(part.frames[some], np.float32)))
-            z[start : start + 64] = normal.numpy()
-            now, averaged, _ = network.encoder(normal[..., :n_inputs], network.init_state(len(some)))
-            e[start : start + 64] = torch.cat((now, averaged), dim=-1).numpy()
+            z[some] = normal.numpy()
+            now, averaged, _ = network.encoder(normal[..., :n_inputs], network.init_state(len(normal)))
+            e[some] = torch.cat((now, averaged), dim=-1).numpy()
     hop = np.arange(hops)
-    cut, valid = part.cut[at][:, None], hop < part.hops[at][:, None]
+    cut, valid = part.cut[:, None], hop < part.hops[:, None]
     since = hop - cut
     joined = cut > 0
     change = np.where(joined & (since >= 0), np.nan, 0.0)
     change[joined & (since >= _CHANGE_FROM) & (since < _CHANGE_TO)] = 1.0
     change[~valid] = np.nan
-    genre = np.where(valid, part.label[at], NOTHING - 1).astype(np.int64)
+    genre = np.where(valid, part.label, NOTHING - 1).astype(np.int64)
     settled = valid & (~joined | (since < 0) | (since >= _SETTLED))
-    return Encoded(z, e, genre, change.astype(np.float32), settled, part.clip[at])
+    return Encoded(z, e, genre, change.astype(np.float32), settled, part.clip)
 
 
 def _targets(genre: Tensor, n_labels: int, smoothing: float) -> tuple[Tensor, Tensor]:
@@ -319,7 +316,7 @@ def _sampled(chosen: Chosen) -> tuple[NDArray[np.float16], NDArray[np.int64], Fl
     genre, change, settled = part.genre[at], part.change[at], part.settled[at]
     use = (genre >= NOTHING) & (settled | ~np.isnan(change))
     x = np.concatenate((part.z[at][use], part.e[at][use]), axis=-1)
-    return x, np.maximum(genre[use], NOTHING), change[use], settled[use]
+    return x, genre[use], change[use], settled[use]
 
 
 def fit_lstm(

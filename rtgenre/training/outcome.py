@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,19 +12,28 @@ import torch
 
 from rtgenre.frontend.stream import Frontend
 from rtgenre.model import checkpoint as checkpoints
+from rtgenre.model import network
 from rtgenre.model.runtime import open_runtime
 from rtgenre.pipeline import Pipeline
 from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import PolicySettings
 from rtgenre.posterior.smoothing import Smoother
-from rtgenre.training import curves, report, scores
+from rtgenre.training import curves, fit, report, scores, segments, spectra
+from rtgenre.training import material as materials
 from rtgenre.training.background import write_background
-from rtgenre.training.evaluation.run import Measure, evaluate
+from rtgenre.training.evaluation.fresh import SECONDS
+from rtgenre.training.evaluation.run import evaluate
+from rtgenre.training.kept import FRONTEND_CODE, fingerprint
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
+    from rtgenre.frontend.spec import FrontendSpec
     from rtgenre.model.checkpoint import Checkpoint
+    from rtgenre.training.distil import Distilled
+    from rtgenre.training.evaluation.run import Measure
     from rtgenre.training.material import Material
     from rtgenre.training.train import TrainSettings
 
@@ -37,7 +44,6 @@ if TYPE_CHECKING:
 METRICS_FILE = "metrics.json"
 CARD_FILE = "README.md"
 RUNS_FILE = "runs.jsonl"
-SECONDS = (1, 3, 5, 10, 30)
 _SETTLED = 12  # hops into what is no music from which its gate is calibrated
 
 
@@ -54,7 +60,6 @@ class HeldOut:
         no_music_hops: (files,).
         joined: (pairs, hops, n_outputs) of two clips without a pause.
         change: (pairs, hops) 1 where the second has begun, 0 before, NaN where it is not asked.
-        hops_per_s: rate.
     """
 
     said: FloatArray
@@ -65,37 +70,26 @@ class HeldOut:
     no_music_hops: IntArray
     joined: FloatArray
     change: FloatArray
-    hops_per_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Calibrations:
-    """Temperature of the genres; slope and offset of the logits of music and of change."""
-
-    temperature: float
-    music: tuple[float, float]
-    change: tuple[float, float]
-
-
-def smoothed(held: HeldOut) -> DoubleArray:
+def smoothed(held: HeldOut, spec: FrontendSpec) -> DoubleArray:
     """(clips, seconds, n_labels) log posteriors after each of ``SECONDS``, as the live path smooths them."""
     n_labels = held.said.shape[2] - 2
-    smoother = Smoother(n_labels, PolicySettings().smoothing_s, held.hops_per_s)
+    smoother = Smoother(n_labels, PolicySettings().smoothing_s, spec.hops_per_s)
+    whole = [max(1, scores.hops_within(s, spec.sample_rate, spec.n_fft, spec.hop)) for s in SECONDS]
     rows = []
     for said, hops in zip(held.said, held.hops, strict=True):
         after = scores.smooth(scores.log_softmax(said[:hops, :n_labels]), smoother)
-        # A window of 2048 samples must be whole: its hop counts at its end.
-        read_at = [min(int(hops), max(1, int(s * held.hops_per_s - 0.067))) - 1 for s in SECONDS]
-        rows.append(after[read_at])
+        rows.append(after[np.minimum(whole, hops) - 1])
     stacked: DoubleArray = np.stack(rows)
     return stacked
 
 
-def figures(held: HeldOut) -> dict[str, Any]:
+def figures(held: HeldOut, spec: FrontendSpec) -> dict[str, Any]:
     """Accuracy over time with its interval, log loss and calibration across artists; JSON-ready."""
-    after = smoothed(held)
+    after = smoothed(held, spec)
     hits = after.argmax(axis=2) == held.label[:, None]
-    crossed = across_artists(held)
+    crossed = across_artists(held, spec)
     found: dict[str, Any] = {
         "clips": len(held.label),
         "right": {str(s): int(hits[:, i].sum()) for i, s in enumerate(SECONDS)},
@@ -106,13 +100,13 @@ def figures(held: HeldOut) -> dict[str, Any]:
     }
     if len(held.no_music):
         music, other = _gate_logits(held)
-        found["music_auroc"] = auroc(music, other)
+        found["music_auroc"] = scores.auroc(music, other)
     return found
 
 
-def across_artists(held: HeldOut, seed: int = 0) -> DoubleArray:
+def across_artists(held: HeldOut, spec: FrontendSpec, seed: int = 0) -> DoubleArray:
     """Calibrated log posteriors (clips, n_labels) after the whole clip, each by a temperature from other artists."""
-    last = smoothed(held)[:, -1]
+    last = smoothed(held, spec)[:, -1]
     artists = np.random.default_rng(seed).permutation(np.unique(held.artist))
     first = np.isin(held.artist, artists[: len(artists) // 2])
     calibrated = np.empty_like(last)
@@ -122,16 +116,24 @@ def across_artists(held: HeldOut, seed: int = 0) -> DoubleArray:
     return calibrated
 
 
-def calibrate(held: HeldOut) -> Calibrations:
+def calibrate(held: HeldOut, spec: FrontendSpec) -> Calibration:
     """Temperature, and Platt's slope and offset of the two other logits, from held-out clips."""
-    temperature = scores.fit_temperature(smoothed(held)[:, -1], held.label)
-    music = (1.0, 0.0)
+    temperature = scores.fit_temperature(smoothed(held, spec)[:, -1], held.label)
+    music_scale, music_bias = 1.0, 0.0
     if len(held.no_music):
         yes, no = _gate_logits(held)
-        music = platt(np.concatenate((yes, no)), np.concatenate((np.ones(len(yes)), np.zeros(len(no)))))
+        music_scale, music_bias = platt(
+            np.concatenate((yes, no)), np.concatenate((np.ones(len(yes)), np.zeros(len(no))))
+        )
     asked = ~np.isnan(held.change)
-    change = platt(held.joined[..., -1][asked], held.change[asked], balanced=False)
-    return Calibrations(temperature, music, change)
+    change_scale, change_bias = platt(held.joined[..., -1][asked], held.change[asked], balanced=False)
+    return Calibration(
+        temperature=temperature,
+        music_scale=music_scale,
+        music_bias=music_bias,
+        change_scale=change_scale,
+        change_bias=change_bias,
+    )
 
 
 def _gate_logits(held: HeldOut) -> tuple[FloatArray, FloatArray]:
@@ -162,31 +164,27 @@ def platt(logit: FloatArray, truth: NDArray[np.floating], *, balanced: bool = Tr
     return max(float(at[0]), 1e-2), float(at[1])
 
 
-def auroc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float:
-    """Area under the ROC curve: the probability that a positive scores above a negative (Mann & Whitney 1947)."""
-    ordered = np.sort(negative)
-    below = np.searchsorted(ordered, positive, "left")
-    ties = np.searchsorted(ordered, positive, "right") - below
-    return float((below + 0.5 * ties).mean() / len(negative))
+def key_of(material: Material, encoder: Distilled, settings: TrainSettings) -> str:
+    """Fingerprint of everything that a fit depends on besides which clips and which seed.
 
-
-def key_of(material: Material, settings: TrainSettings) -> str:
-    """Fingerprint of everything that a fit depends on besides which clips and which seed."""
-    other = material.other.sha256 if material.other is not None else ""
+    Args:
+        material: what may be learned from.
+        encoder: whose weights are held fast.
+        settings: the run.
+    """
     depends_on = [
         material.music.sha256,
-        other,
+        material.other.sha256 if material.other is not None else "",
+        encoder.sha256,
         settings.spec.fingerprint(),
         repr(settings.architecture),
         dataclasses.asdict(settings.segments),
-        dataclasses.asdict(settings.distil),
         dataclasses.asdict(settings.fit),
-        str(settings.teacher and settings.teacher.name),
         settings.seed,
         str(torch.__version__),
-        [hashlib.sha256((Path(__file__).parent / f).read_bytes()).hexdigest() for f in ("fit.py", "segments.py")],
     ]
-    return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:16]
+    code = (materials.__file__, spectra.__file__, segments.__file__, network.__file__, fit.__file__)
+    return fingerprint(depends_on, *code, *FRONTEND_CODE)
 
 
 def summary(runs: dict[str, Any]) -> dict[str, Any]:
@@ -228,10 +226,9 @@ def write(
     encoder: list[dict[str, Any]],
     runs: dict[str, Any],
     out: Path,
-    *,
-    quiet: bool,
+    measure: Measure,
 ) -> dict[str, Any]:
-    """Save the model, hear *valid* with the measured one through the live pipeline, write figures and model card.
+    """Save the model, hear some clips with the measured one through the live pipeline, write figures and model card.
 
     Args:
         measured: fitted on ``train`` only.
@@ -240,13 +237,13 @@ def write(
         encoder: figures of the encoder's epochs.
         runs: figures of each fit.
         out: checkpoint folder.
-        quiet: no progress bar.
+        measure: what is heard: *valid*.
     """
     shipped = checkpoints.save(shipped, out)
     learned = np.flatnonzero(np.isin(material.split, list(shipped.training["splits"])))
     write_background(pipeline_of(shipped), shipped, material.music, learned, out)
     pipeline = pipeline_of(measured)
-    live = evaluate(lambda: pipeline, material.music, Measure(split="valid", with_streams=True, quiet=quiet))
+    live = evaluate(lambda: pipeline, material.music, measure)
     metrics = {
         "model": {"id": shipped.id, "sha256": shipped.sha256},
         "measured_on": "valid, by weights fitted on train only",

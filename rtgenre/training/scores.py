@@ -79,6 +79,19 @@ def log_loss(log_posterior: FloatArray, label: IntArray) -> float:
     return float(-np.take_along_axis(log_posterior, label[:, None], axis=1).mean())
 
 
+def auroc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float:
+    """Probability that a positive scores above a negative, ties counted half (Mann & Whitney 1947).
+
+    Args:
+        positive: (n,) scores, at least one.
+        negative: (m,) scores, at least one.
+    """
+    ordered = np.sort(negative)
+    below = np.searchsorted(ordered, positive, "left")
+    ties = np.searchsorted(ordered, positive, "right") - below
+    return float((below + 0.5 * ties).sum() / (len(positive) * len(negative)))
+
+
 def fit_temperature(smoothed_logits: FloatArray, label: IntArray) -> float:
     """The temperature that makes the log loss least (Guo et al. 2017, section 4.2), by search over a grid.
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,10 +19,12 @@ import platformdirs
 
 from rtgenre.frontend.stream import Frontend
 from rtgenre.training import spectra
+from rtgenre.training.kept import FRONTEND_CODE, fingerprint
 from rtgenre.training.spectra import Colouring
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -104,11 +104,6 @@ def frames_of(power: Iterable[FloatArray], frontend: Frontend) -> FloatArray:
     return np.stack(frames)
 
 
-def clip_frames(data: DataSet, clip: int, frontend: Frontend) -> FloatArray:
-    """Features (n_hops, n_features) of one clip as it is, from a fresh state."""
-    return frames_of(data.power(clip, frontend.spec), frontend)
-
-
 def cached_segments(
     music: DataSet,
     other: DataSet | None,
@@ -133,16 +128,14 @@ def cached_segments(
         (copy, segments) as they are made, three for each copy: long, middle, short.
     """
     folder = folder or platformdirs.user_cache_path("rtgenre") / "segments"
-    code = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in (__file__, spectra.__file__)]
     depends_on = [
         music.sha256,
         other.sha256 if other else "",
         [None if g is None else hashlib.sha256("\n".join(g).encode()).hexdigest() for g in groups],
         spec.fingerprint(),
         {k: v for k, v in dataclasses.asdict(settings).items() if k != "copies"},
-        code,
     ]
-    stem = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:24]
+    stem = fingerprint(depends_on, __file__, spectra.__file__, *FRONTEND_CODE)
     folder.mkdir(parents=True, exist_ok=True)
     pools = [_Pool(music, music.label, groups[0], 0)]
     if other is not None and groups[1] is not None:

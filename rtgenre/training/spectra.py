@@ -7,15 +7,13 @@ The layout (one ``.npz`` without pickled objects): ``power_db`` uint8 (clips, bi
 
 from __future__ import annotations
 
-import hashlib
-import io
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rtgenre.errors import SourceError, UsageError
+from rtgenre.training.arrays import read_arrays
 from rtgenre.training.datasets import interface
 
 if TYPE_CHECKING:
@@ -169,18 +167,7 @@ def read_corpus(path: Path) -> Corpus:
     Raises:
         SourceError: the file cannot be read or is not such a corpus.
     """
-    try:
-        content = path.read_bytes()
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            got = {name: arrays[name] for name in _ARRAYS}
-    except OSError as error:
-        raise SourceError(
-            f"cannot read {path}: {error.strerror or error}", "give the path of a corpus of spectra (.npz)"
-        ) from error
-    except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise SourceError(
-            f"{path} is not a corpus of spectra: {error}", f"it must be an .npz with {', '.join(_ARRAYS)}"
-        ) from error
+    got, sha256 = read_arrays(path, _ARRAYS, "corpus of spectra")
     labels = tuple(str(name) for name in got["genres"])
     unknown = sorted(set(got["genre"]) - set(labels))
     if unknown:
@@ -194,7 +181,7 @@ def read_corpus(path: Path) -> Corpus:
         split=got["split"],
         artist=got["artist_id"].astype(np.int64),
         labels=labels,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=sha256,
     )
 
 

@@ -8,16 +8,13 @@ orthonormal DCT); ``genre``; ``vggish`` (clips, 128) with ``has_vggish``, the me
 
 from __future__ import annotations
 
-import hashlib
-import io
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtgenre.errors import SourceError
 from rtgenre.frontend import tables
+from rtgenre.training.arrays import read_arrays
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,18 +67,7 @@ def read_teacher(path: Path, spec: FrontendSpec) -> TeacherSet:
     Raises:
         SourceError: the file cannot be read or is not such a set.
     """
-    try:
-        content = path.read_bytes()
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            got = {name: arrays[name] for name in _ARRAYS}
-    except OSError as error:
-        raise SourceError(
-            f"cannot read {path}: {error.strerror or error}", "give the path of a set of MFCCs and embeddings (.npz)"
-        ) from error
-    except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise SourceError(
-            f"{path} is not a set of MFCCs and embeddings: {error}", f"it must be an .npz with {', '.join(_ARRAYS)}"
-        ) from error
+    got, sha256 = read_arrays(path, _ARRAYS, "set of MFCCs and embeddings")
     low, high = got["mfcc_low"].astype(np.float32), got["mfcc_high"].astype(np.float32)
     mfcc = low[None, :, None] + got["mfcc"].astype(np.float32) / 255.0 * (high - low)[None, :, None]
     back = tables.dct_rows(mfcc.shape[1], _N_MELS).T  # orthonormal: the transpose inverts it, up to what was cut off
@@ -107,7 +93,7 @@ def read_teacher(path: Path, spec: FrontendSpec) -> TeacherSet:
         has_embedding=has,
         genre=np.array([genres.index(str(name)) for name in got["genre"]], np.int64),
         genres=genres,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=sha256,
     )
 
 

@@ -25,6 +25,7 @@ from rtgenre.model import checkpoint as checkpoints
 from rtgenre.model.checkpoint import Checkpoint
 from rtgenre.training import fit, outcome
 from rtgenre.training.distil import Distilled, DistilSettings, cached_distil
+from rtgenre.training.evaluation.run import Measure
 from rtgenre.training.fit import Chosen, FitSettings
 from rtgenre.training.material import N_FOLDS, Material, open_material
 from rtgenre.training.recipe import ARCHITECTURE, SPEC
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from rtgenre.frontend.spec import FrontendSpec
     from rtgenre.model.architecture import Architecture
     from rtgenre.model.network import GenreNet
+    from rtgenre.posterior.calibration import Calibration
     from rtgenre.training.segments import Segments
 
     FloatArray = NDArray[np.float32]
@@ -63,12 +65,13 @@ class TrainSettings:
         seeds: fit so many networks on ``train``, with seeds counting up from ``seed``.
         folds: also fit one network for each artist-wise fold of all clips.
         final: fit the weights that are written on ``train`` and ``valid`` together.
+        hour_s: what the long stream of the measurement hears before its tracks count.
         id: name of the model.
         spec: features to train on.
         architecture: shape of the network.
         distil: how the encoder is taught.
         segments: what is learned from (its seed is replaced by ``seed`` of the run).
-        fit: how the network is fitted (its seed likewise).
+        fit: how the network is fitted.
         jobs: processes that make features.
         quiet: no progress.
     """
@@ -82,6 +85,7 @@ class TrainSettings:
     seeds: int = 1
     folds: bool = False
     final: bool = False
+    hour_s: float = 3600.0
     id: str = "gtzan-lstm"
     spec: FrontendSpec = field(default=SPEC)
     architecture: Architecture = field(default=ARCHITECTURE)
@@ -151,12 +155,13 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
         held = material.fold == fold
         fitted = trainer.fit(f"fold{fold}", ~held, held, settings.seed)
         runs[f"fold{fold}"] = trainer.figures(fitted, settings.seed)
-    calibration = outcome.calibrate(first.held_out)
+    calibration = outcome.calibrate(first.held_out, settings.spec)
     measured = _checkpoint(first, calibration, material, train, settings, ("train",))
     shipped = measured
     if both is not None:
         shipped = _checkpoint(both, calibration, material, train | valid, settings, ("train", "valid"))
-    return outcome.write(measured, shipped, material, encoder.log, runs, settings.out, quiet=settings.quiet)
+    measure = Measure(split="valid", hour_s=settings.hour_s, quiet=settings.quiet)
+    return outcome.write(measured, shipped, material, encoder.log, runs, settings.out, measure)
 
 
 def _encoder(settings: TrainSettings, say: Note) -> Distilled:
@@ -208,14 +213,13 @@ class _Trainer:
         self._settings, self._say = settings, say
         self._folder = platformdirs.user_cache_path("rtgenre") / "fits"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._key = outcome.key_of(material, settings)
+        self._key = outcome.key_of(material, encoder, settings)
         self._encoded: list[fit.Encoded] = []
 
     def _prepare(self) -> None:
         """Let the encoder hear everything, once; only where something must be fitted at all."""
         if self._encoded:
             return
-        torch.set_num_threads(self._settings.fit.threads)
         # One normalisation for all fits, from train alone: then the encoder needs to hear everything only once.
         teach = self._material.teaching(self._material.part("train"))
         self._mean, self._std = fit.normalisation(self._parts, [teach[part.clip] for part in self._parts])
@@ -225,7 +229,7 @@ class _Trainer:
 
     def figures(self, fitted: Fitted, seed: int) -> dict[str, Any]:
         """What a fit is worth on the clips that were held out."""
-        return {"seed": seed, **outcome.figures(fitted.held_out), "log": fitted.log}
+        return {"seed": seed, **outcome.figures(fitted.held_out, self._settings.spec), "log": fitted.log}
 
     def fit(self, name: str, learn: BoolArray, held: BoolArray | None, seed: int) -> Fitted:
         """Fit on some of the music, unless the same was done before.
@@ -243,14 +247,13 @@ class _Trainer:
         return fitted
 
     def _fit(self, name: str, learn: BoolArray, held: BoolArray | None, seed: int) -> Fitted:
-        self._prepare()
         settings, material = self._settings, self._material
-        torch.manual_seed(seed)
         torch.use_deterministic_algorithms(True)
         torch.set_num_threads(settings.fit.threads)
+        self._prepare()
         rng = np.random.default_rng(seed)
         teach = material.teaching(learn)
-        network = self._network(seed)
+        network = self._network(seed)  # seeds torch, too
         encoded = [Chosen(part, np.flatnonzero(teach[part.clip])) for part in self._encoded]
         log: list[dict[str, Any]] = []
 
@@ -290,7 +293,6 @@ class _Trainer:
             no_music_hops=hops[~music],
             joined=fit.answers(network, joined),
             change=joined.part.change[joined.rows],
-            hops_per_s=self._settings.spec.hops_per_s,
         )
 
 
@@ -307,13 +309,13 @@ def _read_fitted(path: Path) -> Fitted:
     with np.load(path, allow_pickle=False) as arrays:
         tensors = {name[7:]: arrays[name] for name in arrays.files if name.startswith("tensor ")}
         heard = {name[6:]: arrays[name] for name in arrays.files if name.startswith("heard ")}
-        held = outcome.HeldOut(**{**heard, "hops_per_s": float(heard["hops_per_s"])}) if heard else None
+        held = outcome.HeldOut(**heard) if heard else None
         return Fitted(tensors, arrays["mean"], arrays["std"], json.loads(str(arrays["log"])), held)
 
 
 def _checkpoint(
     fitted: Fitted,
-    calibration: outcome.Calibrations,
+    calibration: Calibration,
     material: Material,
     learn: BoolArray,
     settings: TrainSettings,
@@ -326,11 +328,7 @@ def _checkpoint(
         std=fitted.std,
         tensors=fitted.tensors,
         architecture=settings.architecture,
-        temperature=calibration.temperature,
-        music_bias=calibration.music[1],
-        music_scale=calibration.music[0],
-        change_bias=calibration.change[1],
-        change_scale=calibration.change[0],
+        **dataclasses.asdict(calibration),
         id=settings.id,
         training={
             "corpus": settings.data.name,

@@ -71,7 +71,8 @@ def test_own_labels_obey_the_streaming_contract() -> None:
     def offline(x):
         return step(x, pipeline.init_state())[0]
 
-    check_streaming(Stage(pipeline.init_state, step, flush, offline, CHECKPOINT.spec.hop), signals.music(RATE * 8))
+    stage = Stage(pipeline.init_state, step, flush, offline, CHECKPOINT.spec.hop)
+    check_streaming(stage, signals.music(RATE * 8), steps=6000)
 
 
 def test_nothing_is_said_before_enough_was_heard_and_never_more_than_certainty() -> None:

@@ -28,29 +28,6 @@ SMALL = Architecture(
     input_clip=5.0,
 )
 
-# About what ships: sizes that speed and rounding depend on.
-LIKELY = Architecture(
-    encoder_inputs=20,
-    encoder_width=160,
-    encoder_layers=4,
-    pooling_s=8.0,
-    encoder_head=256,
-    embedding=136,
-    embedding_s=20.0,
-    trunk=256,
-    hidden=64,
-    layers=1,
-    input_clip=5.0,
-)
-LIKELY_SPEC = FrontendSpec(
-    running_s=(2.5, 8.0, 25.0),
-    running_deltas=True,
-    correlation_s=(8.0,),
-    correlate_contrast=False,
-    modulation_s=(6.0,),
-    age=True,
-)
-
 
 def checkpoint(
     *,

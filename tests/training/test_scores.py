@@ -46,6 +46,13 @@ def test_calibration_error_of_known_cases() -> None:
     assert scores.calibration_error(sure, np.ones(10, np.int64)) == pytest.approx(0.9)
 
 
+def test_auroc_is_the_share_of_pairs_in_order() -> None:
+    positive, negative = np.array([0.9, 0.5, 0.5], np.float32), np.array([0.1, 0.5], np.float32)
+    pairs = [1.0 if p > n else 0.5 if p == n else 0.0 for p in positive for n in negative]
+    assert scores.auroc(positive, negative) == pytest.approx(np.mean(pairs))
+    assert scores.auroc(np.array([2.0, 3.0]), np.array([1.0, 2.0])) == pytest.approx(0.875)
+
+
 @settings(max_examples=15, deadline=None)
 @given(scale=st.floats(0.3, 3.5))
 def test_the_temperature_undoes_a_scale(scale: float) -> None:

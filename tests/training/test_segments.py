@@ -9,7 +9,7 @@ import pytest
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.frontend.stream import Frontend
 from rtgenre.training.folds import artist_folds
-from rtgenre.training.segments import NOTHING, SegmentSettings, cached_segments, clip_frames, frames_of
+from rtgenre.training.segments import NOTHING, SegmentSettings, cached_segments, frames_of
 from rtgenre.training.spectra import AsCorpus, Corpus, read_corpus
 from tests.training.corpus import HOPS
 
@@ -27,7 +27,7 @@ def corpus(corpus_file: Path) -> Corpus:
 
 def test_a_clip_gives_a_frame_a_hop_from_a_fresh_state(corpus: Corpus) -> None:
     frontend = Frontend(SPEC)
-    frames = clip_frames(corpus, 0, frontend)
+    frames = frames_of(corpus.power(0, SPEC), frontend)
     assert frames.shape == (HOPS, SPEC.n_features)
     assert frames.dtype == np.float32
     np.testing.assert_array_equal(frames, frames_of(corpus.power(0, SPEC), frontend))

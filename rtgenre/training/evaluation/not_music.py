@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rtgenre.training import scores
 from rtgenre.training.evaluation.fresh import state_shares
 from rtgenre.training.evaluation.listen import NOT_MUSIC, SILENCE
 
@@ -65,19 +66,10 @@ def music_called_not_music(music: Sequence[Trace]) -> float:
     return float((state[sounding] == NOT_MUSIC).mean()) if sounding.any() else 0.0
 
 
-def auroc(positive: FloatArray, negative: FloatArray) -> float:
-    """Probability that a positive scores higher than a negative, ties counted half (Mann & Whitney 1947)."""
-    values, which = np.unique(np.concatenate((positive, negative)), return_inverse=True)
-    n_positive = np.bincount(which[: len(positive)], minlength=len(values))
-    n_negative = np.bincount(which[len(positive) :], minlength=len(values))
-    below = np.cumsum(n_negative) - n_negative
-    return float((n_positive * (below + 0.5 * n_negative)).sum() / (len(positive) * len(negative)))
-
-
 def _auroc(positive: FloatArray | None, negative: FloatArray | None) -> float | None:
     if positive is None or negative is None or not len(positive) or not len(negative):
         return None
-    return auroc(positive, negative)
+    return scores.auroc(positive, negative)
 
 
 def _hops(trace: Trace, from_s: float, sample_rate: int) -> slice:

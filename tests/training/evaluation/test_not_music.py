@@ -8,12 +8,6 @@ from rtgenre.training.evaluation.listen import MUSIC, NOT_MUSIC, SILENCE
 from tests.training.evaluation.made import RATE, trace
 
 
-def test_auroc_is_the_share_of_pairs_in_order() -> None:
-    positive, negative = np.array([0.9, 0.5, 0.5], np.float32), np.array([0.1, 0.5], np.float32)
-    pairs = [1.0 if p > n else 0.5 if p == n else 0.0 for p in positive for n in negative]
-    assert not_music.auroc(positive, negative) == pytest.approx(np.mean(pairs))
-
-
 def test_kinds_are_told_apart_and_silence_is_left_out() -> None:
     music = [trace([[0] * 60], music=[0.9] * 60)]
     speech = trace([[-1] * 60], music=[0.1] * 60, state=[NOT_MUSIC] * 60)

@@ -1,0 +1,27 @@
+"""What the training rooms share of their caches on disk: the fingerprint that an entry is kept under."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtgenre.frontend import stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# What features are made by: a spec's fingerprint names their numbers, and an edit of a kernel changes none of those.
+FRONTEND_CODE = tuple(sorted(Path(stream.__file__).parent.glob("*.py")))
+
+
+def fingerprint(depends_on: Sequence[Any], *code: str | Path) -> str:
+    """Name (24 hexadecimal digits) of what follows from some values and some code; either changed, it is another.
+
+    Args:
+        depends_on: everything that goes in, as JSON knows it.
+        code: source files that it is made by.
+    """
+    sources = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in code]
+    return hashlib.sha256(json.dumps([*depends_on, sources]).encode()).hexdigest()[:24]

@@ -1,0 +1,126 @@
+"""What keeps a lossy coder's emptied bands out of the features: a floor under log-mel, a ceiling over contrast."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import librosa
+import numpy as np
+import pytest
+
+from rtgenre.frontend import kernels, tables
+from rtgenre.frontend.spec import FrontendSpec
+from rtgenre.frontend.stream import Frontend
+from tests import signals
+from tests.frontend.statistics_reference import weights
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float32]
+    Float64Array = NDArray[np.float64]
+
+FLOOR = FrontendSpec(features=("log_mel",), running_s=(), floor_below_db=45.0, floor_level_s=2.0, log_floor_db=-160.0)
+CEILING = FrontendSpec(features=("contrast",), running_s=(), contrast_quantile=0.45, contrast_ceiling_db=14.0)
+
+
+def powers(n: int = 120) -> FloatArray:
+    """Spectra (n, n_bins) of music that fades by 100 dB, its bins above 3 kHz emptied in every other frame."""
+    x = signals.music(FLOOR.n_fft + (n - 1) * FLOOR.hop)
+    power = Frontend(FLOOR).spectra(x) * 10.0 ** np.linspace(0.0, -10.0, n)[:, None]
+    power[::2, 280:] *= 1e-9
+    return power.astype(np.float32)
+
+
+def frames(spec: FrontendSpec, power: FloatArray) -> FloatArray:
+    frontend = Frontend(spec)
+    state = frontend.init_state()
+    return np.stack([frontend.step_power(row, state)[0].copy() for row in power])
+
+
+def mel(spec: FrontendSpec, power: FloatArray) -> Float64Array:
+    rows = librosa.filters.mel(
+        sr=spec.sample_rate,
+        n_fft=spec.n_fft,
+        n_mels=spec.n_mels,
+        fmin=spec.fmin_hz,
+        fmax=spec.fmax_hz,
+        dtype=np.float64,
+    )
+    return power.astype(np.float64) @ rows.T
+
+
+def floored(spec: FrontendSpec, power: FloatArray) -> Float64Array:
+    """Log-mel spectra (n, n_mels): each level a weighted sum over all frames so far, in double precision."""
+    bands = mel(spec, power)
+    level = [
+        weights(t + 1, spec.floor_level_s, spec.hops_per_s) @ bands[: t + 1].mean(axis=1) for t in range(len(bands))
+    ]
+    noise = np.array(level)[:, None] * 10.0 ** (-spec.floor_below_db / 10.0)
+    return 10.0 * np.log10(np.maximum(bands + noise, 10.0 ** (spec.log_floor_db / 10.0)))
+
+
+@pytest.mark.parametrize(("below_db", "level_s"), [(45.0, 2.0), (20.0, 0.2), (80.0, 30.0)])
+def test_the_floor_is_a_share_of_the_running_level(below_db: float, level_s: float) -> None:
+    spec, power = replace(FLOOR, floor_below_db=below_db, floor_level_s=level_s), powers()
+    ours, bare = frames(spec, power), frames(replace(spec, floor_below_db=0.0), power)
+    np.testing.assert_allclose(ours, floored(spec, power), rtol=0, atol=1e-4)  # dB; float32 around −100
+    assert (ours >= bare).all()
+    assert (ours - bare).max() > 10.0, "the floor was nowhere felt"
+    assert (ours - bare)[1].min() < 0.05, "what is as loud as the level stays as it is"
+
+
+def test_without_a_floor_log_mel_is_bare() -> None:
+    spec, power = replace(FLOOR, floor_below_db=0.0), powers()
+    expected = 10.0 * np.log10(np.maximum(mel(spec, power), 1e-16))
+    np.testing.assert_allclose(frames(spec, power), expected, rtol=0, atol=1e-4)
+
+
+def test_it_does_not_matter_how_loud_the_music_comes_in() -> None:
+    power = powers(40)
+    loud, quiet = frames(FLOOR, power), frames(FLOOR, power * np.float32(1e-3))
+    np.testing.assert_allclose(quiet + 30.0, loud, rtol=0, atol=1e-4)
+
+
+def test_what_is_forgotten_leaves_no_floor() -> None:
+    frontend, power = Frontend(FLOOR), powers(40)
+    state = frontend.init_state()
+    for row in power[:20]:
+        frontend.step_power(row, state)
+    state = frontend.forget(state)
+    after = np.stack([frontend.step_power(row, state)[0].copy() for row in power[20:]])
+    np.testing.assert_array_equal(after, frames(FLOOR, power[20:]))
+
+
+def test_raise_floor_by_itself() -> None:
+    rng, level = np.random.default_rng(0), np.zeros(1, np.float32)
+    heard = []
+    for t in range(30):
+        power = rng.exponential(size=7).astype(np.float32)
+        heard.append(power.astype(np.float64).mean())
+        raised = power.copy()
+        kernels.raise_floor(raised, np.float32(0.01), np.float32(0.2), t, level)
+        mean = 0.0
+        for k, value in enumerate(heard):
+            mean += max(1.0 / (k + 1), 0.2) * (value - mean)
+        assert level[0] == pytest.approx(mean, rel=1e-6)
+        np.testing.assert_allclose(raised, power + 0.01 * mean, rtol=1e-6)
+
+
+@pytest.mark.parametrize("ceiling_db", [14.0, 6.0, 0.0])
+def test_contrast_ends_at_the_ceiling(ceiling_db: float) -> None:
+    """A sort of each band's magnitudes; ``tables.contrast_bands`` is held against librosa's elsewhere."""
+    spec, power = replace(CEILING, contrast_ceiling_db=ceiling_db), powers()
+    magnitude, expected = np.sqrt(power.astype(np.float64)), []
+    for start, stop, k in tables.contrast_bands(spec.sample_rate, spec.n_fft, spec.n_contrast_bands, 200.0, 0.45):
+        ordered = np.sort(magnitude[:, start:stop], axis=1)
+        extremes = np.stack((ordered[:, -k:].mean(axis=1), ordered[:, :k].mean(axis=1)))
+        peak, valley = 10.0 * np.log10(np.maximum(extremes, 10.0 ** (spec.contrast_floor_db / 10.0)))
+        expected.append(peak - valley)
+    bare = np.stack(expected, axis=1)
+    ours = frames(spec, power)
+    np.testing.assert_allclose(ours, np.minimum(bare, ceiling_db or np.inf), rtol=0, atol=1e-4)
+    over = bare > ceiling_db
+    assert over.any(), "the ceiling was nowhere reached"
+    assert ceiling_db == 0.0 or not over.all(), "nothing but the ceiling was compared"
