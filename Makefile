@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.rtgenre-installed
 ARGS   ?=
 
-.PHONY: help setup run test fmt lint type bench schema tables golden wheel clean
+.PHONY: help setup run test fmt lint type bench schema tables golden literature wheel clean
 
 help: ## this list
 	grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -48,6 +48,9 @@ tables: setup ## fill the README's tables from kept runs (after `rtgenre bench -
 
 golden: setup ## regenerate the golden files of the tests
 	$(BIN)/python tests/golden/make_frontend.py
+
+literature: setup ## run the systems of the literature (hours; goes on where it was): ARGS='--data gtzan_power.npz'
+	$(BIN)/rtgenre literature $(ARGS)
 
 wheel: setup ## build a wheel that holds the model and works anywhere
 	$(BIN)/python -m build --wheel --no-isolation

@@ -3,74 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from rtgenre import resources
-from rtgenre.config import source_kind
-from rtgenre.errors import CheckpointError, LabelError, UsageError, nearest
+from rtgenre.captures import by_device, make_capture, make_source
+from rtgenre.errors import CheckpointError, ConfigError, LabelError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rtgenre.audio.source import Source
-    from rtgenre.config import LabelSettings, ModelSettings, Settings, SourceSettings
+    from rtgenre.config import FeedSettings, LabelSettings, ModelSettings, RecordSettings, Settings
     from rtgenre.labels.examples import Store
     from rtgenre.labels.head import Head
     from rtgenre.model.checkpoint import Checkpoint
+    from rtgenre.outputs.interface import Output
+    from rtgenre.outputs.recorder import Limits, Recorder
+    from rtgenre.outputs.settings import MidiSettings, TextSettings
+    from rtgenre.outputs.zmq_feed import Curve
     from rtgenre.pipeline import Pipeline
+
+__all__ = ["by_device", "load_checkpoint", "make_capture", "make_source", "open_pipeline"]
+
+OneSource = TypeVar("OneSource", "MidiSettings", "TextSettings")
 
 NOTE_AFTER_S = 1.0
 READY_TIMEOUT_S = 10.0  # a cold sound server may take seconds to open a device
-
-
-def make_source(settings: SourceSettings) -> Source:
-    """A source as the settings say, not yet started.
-
-    Args:
-        settings: ``auto`` means the default input device; ``daemon`` falls back to the demo where there is none.
-
-    Raises:
-        UsageError: ``use`` names no kind of source, or lacks what that kind needs.
-    """
-    kind, rest = source_kind(settings.use)
-    if kind in {"device", "auto"}:
-        from rtgenre.audio.capture import DeviceSource
-
-        return DeviceSource(
-            settings.name or "mic",
-            rest or None,
-            sample_rate=settings.sample_rate,
-            channels=settings.channels,
-            block_samples=settings.block_samples,
-            latency_s=settings.latency_s,
-            zeros_restart_s=settings.zeros_restart_s,
-        )
-    if kind == "file":
-        from rtgenre.audio.file import FileSource
-
-        return FileSource(
-            settings.name or "file", Path(rest), realtime=settings.realtime, block_samples=settings.block_samples
-        )
-    if kind == "stdin":
-        from rtgenre.audio.stdin import StdinSource
-
-        if not settings.sample_rate or not settings.channels:
-            raise UsageError(
-                "raw PCM on stdin does not say what it is",
-                "give --rate and --channels (and --format), for example: "
-                "ffmpeg -i URL -f s16le -ac 2 -ar 44100 - | rtgenre run --source stdin --rate 44100 --channels 2",
-            )
-        if sys.stdin is None:
-            raise UsageError("stdin is closed, no sound can come from it", "pipe raw PCM in")
-        return StdinSource(
-            settings.name or "stdin", settings.sample_rate, settings.channels, settings.format, sys.stdin.buffer
-        )
-    from rtgenre.audio.synth import DemoSource
-
-    return DemoSource(settings.name or "demo", seed=settings.seed, realtime=settings.realtime)
 
 
 def model_folder(settings: ModelSettings) -> Path:
@@ -98,6 +61,137 @@ def load_checkpoint(settings: ModelSettings) -> Checkpoint:
     from rtgenre.model.checkpoint import load
 
     return load(model_folder(settings))
+
+
+def feed_curve(settings: FeedSettings) -> Curve | None:
+    """Keys of the feed, None where it needs none.
+
+    Raises:
+        ConfigError: an address cannot be bound, or keys are needed and missing or broken.
+    """
+    from rtgenre import keys
+    from rtgenre.outputs.zmq_feed import open_curve
+
+    folder = keys.folder(settings.keys)
+    return open_curve(settings.publish, settings.control, folder, everywhere=settings.curve == "always")
+
+
+def open_web(settings: Settings) -> Output:
+    """Overlays, dashboard and metrics over HTTP.
+
+    Raises:
+        ConfigError: its library is missing, or the settings would let strangers in.
+    """
+    try:
+        from rtgenre.outputs.web import WebOutput
+    except ModuleNotFoundError as error:
+        raise _extra_missing("web", error) from None
+    return WebOutput(settings.web)
+
+
+def open_midi(settings: Settings) -> Output:
+    """Notes and controls, in a process of their own.
+
+    Raises:
+        ConfigError: its library is missing.
+    """
+    from rtgenre.outputs.midi import MidiOutput
+
+    if importlib.util.find_spec("rtmidi") is None:
+        raise _extra_missing("midi", ModuleNotFoundError(name="python-rtmidi"))
+    return MidiOutput(_one_source(settings.midi, settings))
+
+
+def open_osc(settings: Settings) -> Output:
+    """OSC over UDP.
+
+    Raises:
+        ConfigError: its library is missing, or a target is not one.
+    """
+    try:
+        from rtgenre.outputs import osc
+    except ModuleNotFoundError as error:
+        raise _extra_missing("osc", error) from None
+    return osc.open_osc(settings.osc)
+
+
+def open_mqtt(settings: Settings) -> Output:
+    """An MQTT broker.
+
+    Raises:
+        ConfigError: its library is missing, or the password cannot be read.
+    """
+    try:
+        from rtgenre.outputs import mqtt
+    except ModuleNotFoundError as error:
+        raise _extra_missing("mqtt", error) from None
+    return mqtt.open_mqtt(settings.mqtt)
+
+
+def open_text(settings: Settings) -> Output:
+    """A text file.
+
+    Raises:
+        ConfigError: its template cannot be filled in.
+    """
+    from rtgenre.outputs import textfile
+
+    return textfile.open_text(_one_source(settings.text, settings))
+
+
+def _one_source(section: OneSource, settings: Settings) -> OneSource:
+    """The section of an output that tells of one source only, with the first one's name where it names none."""
+    if section.source or not settings.sources:
+        return section
+    return msgspec.structs.replace(section, source=settings.sources[0].name)
+
+
+OUTPUTS: dict[str, Callable[[Settings], Output]] = {
+    "web": open_web,
+    "midi": open_midi,
+    "osc": open_osc,
+    "mqtt": open_mqtt,
+    "text": open_text,
+}
+"""Outputs that only read messages, by the name of their section: the daemon starts those that are enabled there,
+``rtgenre bridge`` those that are named."""
+
+
+def open_outputs(settings: Settings) -> list[Output]:
+    """The outputs that the settings enable, not yet started.
+
+    Raises:
+        ConfigError: a library is missing, or a setting does not fit.
+    """
+    return [opener(settings) for name, opener in OUTPUTS.items() if getattr(settings, name).enabled]
+
+
+def open_recorder(settings: RecordSettings) -> Recorder | None:
+    """What keeps a run in a folder, not yet started; None where nothing is to be kept.
+
+    Raises:
+        ConfigError: the sound is to be kept, but nobody says where.
+        OutputError: the folder cannot be made.
+    """
+    if not settings.folder:
+        if settings.sound:
+            raise ConfigError("record.sound is on, but record.folder is empty", "say where: --record FOLDER")
+        return None
+    from rtgenre.outputs.recorder import Recorder
+
+    return Recorder(Path(settings.folder).expanduser(), sound=settings.sound, limits=record_limits(settings))
+
+
+def record_limits(settings: RecordSettings) -> Limits:
+    """When the next file of a recording begins."""
+    from rtgenre.outputs.recorder import Limits
+
+    return Limits(settings.rotate_mb, settings.rotate_h * 3600.0)
+
+
+def _extra_missing(extra: str, error: ModuleNotFoundError) -> ConfigError:
+    """Say how to install what an output needs."""
+    return ConfigError(f"[{extra}] needs {error.name}, which is not installed", f"pip install 'rtgenre[{extra}]'")
 
 
 def label_store(settings: LabelSettings, checkpoint: Checkpoint) -> Store:
@@ -138,7 +232,12 @@ def own_head(settings: LabelSettings, checkpoint: Checkpoint, tell: Callable[[st
 
 
 def open_pipeline(
-    settings: Settings, checkpoint: Checkpoint, own: Head | None = None, *, listens_for_own: bool = False
+    settings: Settings,
+    checkpoint: Checkpoint,
+    own: Head | None = None,
+    *,
+    listens_for_own: bool = False,
+    streams: int = 1,
 ) -> Pipeline:
     """A warm pipeline for a checkpoint on this machine; says so on stderr if that takes long.
 
@@ -147,6 +246,7 @@ def open_pipeline(
         checkpoint: the model.
         own: what was learned of one's own labels.
         listens_for_own: make the stage of own labels without any too: for their examples.
+        streams: how many sources it will serve, from as many threads as they like.
 
     Raises:
         RtgenreError: the model does not fit this frontend, or the device asked for is not there.
@@ -154,6 +254,7 @@ def open_pipeline(
     from rtgenre.frontend.stream import Frontend
     from rtgenre.labels.stage import OwnLabels
     from rtgenre.model.runtime import is_compiled, open_runtime
+    from rtgenre.model.together import SharedRuntime
     from rtgenre.pipeline import Pipeline
     from rtgenre.posterior.calibration import Calibration
 
@@ -166,9 +267,12 @@ def open_pipeline(
     with note_if_slow(
         "loading the model" if compiled else "compiling the signal kernels for this processor: once, then cached"
     ):
+        runtime = open_runtime(checkpoint, settings.model.device, streams)
+        if streams > 1:
+            runtime = SharedRuntime(runtime)
         pipeline = Pipeline(
             frontend,
-            open_runtime(checkpoint, settings.model.device),
+            runtime,
             Calibration.of(checkpoint),
             policy,
             stage,

@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, ParamSpec
 
 import typer
 
@@ -33,13 +33,27 @@ app = typer.Typer(
 )
 config_app = typer.Typer(no_args_is_help=True, help="Show, check or describe the settings.")
 app.add_typer(config_app, name="config")
+midi_app = typer.Typer(no_args_is_help=True, help="MIDI: list the ports, send one control at a time for mapping.")
+app.add_typer(midi_app, name="midi")
+keys_app = typer.Typer(no_args_is_help=True, help="Keys for a feed that other machines may reach: make, list, allow.")
+app.add_typer(keys_app, name="keys")
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file instead of the user's own.")
 ]
+SOURCE_HELP = "device, device:NAME, pulse:NAME, file:PATH, url:ADDRESS, stdin, demo or auto."
 SourceOption = Annotated[
     str | None,
-    typer.Option("--source", "-s", metavar="SOURCE", help="device, device:NAME, file:PATH, stdin, demo or auto."),
+    typer.Option("--source", "-s", metavar="SOURCE", help=SOURCE_HELP),
+]
+SourcesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source",
+        "-s",
+        metavar="[NAME[@3,4]=]SOURCE",
+        help=f"{SOURCE_HELP} Several, each with a name: --source a@1,2=device:DJM --source b@3,4=device:DJM.",
+    ),
 ]
 RateOption = Annotated[int | None, typer.Option("--rate", metavar="HZ", help="Sample rate of stdin or the device.")]
 ChannelsOption = Annotated[int | None, typer.Option("--channels", metavar="N", help="Channels of stdin or the device.")]
@@ -53,6 +67,7 @@ DeviceOption = Annotated[
 OwnOption = Annotated[
     bool | None, typer.Option("--own/--no-own", help="Also your own labels; see `rtgenre enroll`. On unless set off.")
 ]
+UiSourceOption = Annotated[str, typer.Option("--ui-source", metavar="NAME", help="Which source the UI shows first.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe.")]
 
 
@@ -108,7 +123,8 @@ def _root(
 @app.command()
 @leaves
 def run(
-    source: SourceOption = None,
+    *,
+    source: SourcesOption = None,
     config: ConfigOption = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the source in the feed's topics.")] = None,
     rate: RateOption = None,
@@ -122,6 +138,16 @@ def run(
     control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
     no_feed: Annotated[bool, typer.Option("--no-feed", help="Do not open the ZeroMQ feed.")] = False,
     no_ui: Annotated[bool, typer.Option("--no-ui", help="JSON lines, also on a terminal.")] = False,
+    ui_source: UiSourceOption = "",
+    web: Annotated[
+        bool | None, typer.Option("--web/--no-web", help="Overlays and dashboard at http://127.0.0.1:8898.")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", metavar="FOLDER", help="Keep every message here; see `rtgenre replay`.")
+    ] = None,
+    record_sound: Annotated[
+        bool | None, typer.Option("--record-sound/--no-record-sound", help="And the sound, as FLAC.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stdout: only the feed.")] = False,
 ) -> int:
     """Listen and publish: the daemon.
@@ -132,8 +158,9 @@ def run(
     Examples: rtgenre run · rtgenre run --source device:USB · rtgenre run --source file:set.flac ·
     arecord -f S16_LE -r 48000 -c 2 | rtgenre run --source stdin --rate 48000 --channels 2
     """
-    overrides = {
-        "source.use": source,
+    from rtgenre.sources import asked_for
+
+    overrides: dict[str, Any] = {
         "source.name": name,
         "source.sample_rate": rate,
         "source.channels": channels,
@@ -145,8 +172,11 @@ def run(
         "feed.publish": publish,
         "feed.control": control,
         "feed.enabled": False if no_feed else None,
+        "web.enabled": web,
+        "record.folder": str(record) if record else None,
+        "record.sound": record_sound,
     }
-    loaded = _load(config, overrides)
+    loaded = _load(config, overrides | asked_for(source or [], overrides))
     from rtgenre import logs
     from rtgenre.daemon import Daemon, Presentation
     from rtgenre.outputs.tui.restore import terminal_as_it_is
@@ -161,7 +191,9 @@ def run(
         kept.show()
 
     try:
-        return Daemon(settings, Presentation(screen=screen, lines=not (screen or quiet), screen_lost=screen_lost)).run()
+        lines = not (screen or quiet)
+        shown = Presentation(screen=screen, lines=lines, screen_lost=screen_lost, source=ui_source)
+        return Daemon(settings, shown).run()
     finally:
         kept.show()
 
@@ -171,15 +203,52 @@ def run(
 def watch(
     endpoint: Annotated[str, typer.Argument(help="Address of the feed.")] = "tcp://127.0.0.1:5560",
     control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
+    server_key: Annotated[
+        str | None, typer.Option("--server-key", metavar="KEY", help="Public key of a daemon that wants keys.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="FILE", help="Your own, unless made by `rtgenre keys make client`.")
+    ] = None,
+    ui_source: UiSourceOption = "",
     json: JsonOption = False,
     parent: Annotated[int | None, typer.Option("--child-of", hidden=True)] = None,
 ) -> int:
-    """Show a running daemon's feed: the terminal UI, or JSON lines in a pipe."""
-    from rtgenre.commands.watch import watch_lines, watch_screen
+    """Show a running daemon's feed: the terminal UI, or JSON lines in a pipe.
 
+    Examples: rtgenre watch · rtgenre watch ipc:///run/rtgenre/feed --control ipc:///run/rtgenre/control ·
+    rtgenre watch tcp://studio:5560 --server-key 'KEY', KEY being what `rtgenre keys list` shows there
+    """
+    from rtgenre.commands.watch import Where, watch_lines, watch_screen
+
+    where = Where(endpoint, control, server_key, key)
     if json or not sys.stdout.isatty():
-        watch_lines(endpoint, control)
-    return watch_screen(endpoint, control, parent)
+        watch_lines(where)
+    return watch_screen(where, parent, ui_source)
+
+
+@app.command()
+@leaves
+def bridge(
+    outputs: Annotated[list[str], typer.Argument(help="Which outputs to run, for example web.", metavar="OUTPUT…")],
+    feed: Annotated[str, typer.Option("--feed", metavar="ADDRESS", help="Of the feed.")] = "tcp://127.0.0.1:5560",
+    control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
+    server_key: Annotated[
+        str | None, typer.Option("--server-key", metavar="KEY", help="Public key of a daemon that wants keys.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="FILE", help="Your own, unless made by `rtgenre keys make client`.")
+    ] = None,
+    config: ConfigOption = None,
+) -> int:
+    """Run outputs on another machine, or apart from the daemon, against its feed. Settings are the daemon's own.
+
+    Examples: rtgenre bridge web · rtgenre bridge midi osc --feed tcp://studio:5560 ·
+    rtgenre bridge web --feed tcp://studio:5560 --server-key 'KEY'
+    """
+    from rtgenre.commands.bridge import run_outputs
+    from rtgenre.commands.watch import Where
+
+    return run_outputs(outputs, Where(feed, control, server_key, key), _load(config, {}).settings)
 
 
 @app.command()
@@ -233,7 +302,7 @@ def monitor(
     loaded = _load(config, overrides)
     from rtgenre.commands import monitor as command
 
-    return command.show(loaded.settings.source, as_json=json or not sys.stdout.isatty(), seconds=seconds)
+    return command.show(loaded.settings.all_sources[0], as_json=json or not sys.stdout.isatty(), seconds=seconds)
 
 
 @app.command()
@@ -291,6 +360,10 @@ def train(
     copies: Annotated[int, typer.Option("--copies", min=2, help="How often each clip comes, coloured anew.")] = 6,
     jobs: Annotated[int | None, typer.Option("--jobs", metavar="N", min=1, help="Processes; one a core.")] = None,
     name: Annotated[str, typer.Option("--name", help="Name of the model.")] = "gtzan-lstm",
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", metavar="NAME", help="Train a system of the papers: see `rtgenre literature --list`."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on the way.")] = False,
 ) -> int:
     """Train a model: weights, figures on held-out artists, curves and a model card.
@@ -299,8 +372,15 @@ def train(
     off goes on where it was. The same seed, data, machine and libraries give the same weights.
 
     Examples: rtgenre train --data my_music --out my_model · rtgenre train --data gtzan_power.npz --teacher
-    fma_small_mfcc.npz --not-music not_music --seeds 5 --folds --final --out models/gtzan-lstm
+    fma_small_mfcc.npz --not-music not_music --seeds 5 --folds --final --out models/gtzan-lstm ·
+    rtgenre train --recipe deepbeats-lstm --data gtzan_power.npz --out deepbeats
     """
+    if recipe is not None:
+        from rtgenre.commands import literature as papers
+
+        spectra, sound = (None, data) if data.is_dir() else (data, None)
+        asked = papers.Asked(data=spectra, audio=sound, seed=seed, quiet=quiet)
+        return papers.train_recipe(recipe, asked, out)
     from rtgenre.commands.train import train as run_training
 
     def settings() -> TrainSettings:
@@ -383,6 +463,70 @@ def evaluate(
 
 @app.command()
 @leaves
+def literature(
+    data: Annotated[Path | None, typer.Option("--data", metavar="FILE", help="GTZAN as spectra (.npz).")] = None,
+    audio: Annotated[
+        Path | None,
+        typer.Option("--audio", metavar="FOLDER", help="GTZAN as sound: as printed. With --data, artists are known."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Only these recipes; * stands for anything.")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", metavar="NAME", help="Only published, clips or artists.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Few clips, an epoch: does everything work?")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Print the recipes with their published figures.")] = False,
+    table: Annotated[
+        Path | None, typer.Option("--table", metavar="FILE", help="CSV of clip statistics; the one beside --data.")
+    ] = None,
+    fma: Annotated[
+        Path | None, typer.Option("--fma", metavar="FILE", help="Clips that transferred convolutions learn from.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", metavar="FILE", help="Or your own convolutions (safetensors).")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where literature.md goes.")] = Path("docs"),
+    runs: Annotated[
+        Path | None, typer.Option("--runs", metavar="FILE", help="Keep every fit here; a broken-off run goes on.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of every random draw.")] = 0,
+    jobs: Annotated[int | None, typer.Option("--jobs", metavar="N", min=1, help="Processes; one a core.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    json: JsonOption = False,
+) -> int:
+    """Run the systems of five papers on GTZAN, as published and without the leak, and write them up.
+
+    Every fit is kept at once in a run file; what is there is not run again. All of it takes hours, --quick minutes.
+
+    Examples: rtgenre literature --list · rtgenre literature --data gtzan_power.npz ·
+    rtgenre literature --data gtzan_power.npz --only 'classical-*' --protocol artists --out page ·
+    rtgenre literature --audio genres_original --data gtzan_power.npz --out page
+    """
+    from rtgenre.commands import literature as command
+
+    if list_:
+        return command.show_list(tuple(only or ()), as_json=json or not sys.stdout.isatty())
+    asked = command.Asked(
+        data=data,
+        audio=audio,
+        table=table,
+        fma=fma,
+        weights=weights,
+        only=tuple(only or ()),
+        protocol=protocol,
+        quick=quick,
+        out=out,
+        runs=runs,
+        seed=seed,
+        jobs=jobs or command.default_jobs(),
+        quiet=quiet,
+    )
+    return command.literature(asked)
+
+
+@app.command()
+@leaves
 def enroll(
     name: Annotated[str | None, typer.Argument(help="Of the label.", metavar="NAME", show_default=False)] = None,
     files: Annotated[
@@ -421,6 +565,96 @@ def enroll(
 
     asked = command.Asked(name, tuple(files or ()), noise, list_, report, remove, refit)
     return command.enroll(asked, loaded.settings, as_json=json or not sys.stdout.isatty(), quiet=quiet)
+
+
+@app.command("record")
+@leaves
+def record_feed(
+    folder: Annotated[Path, typer.Argument(help="Where to; made where there is none.", metavar="FOLDER")],
+    feed: Annotated[str, typer.Option("--feed", metavar="ADDRESS", help="Of the feed.")] = "tcp://127.0.0.1:5560",
+    control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
+    server_key: Annotated[
+        str | None, typer.Option("--server-key", metavar="KEY", help="Public key of a daemon that wants keys.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="FILE", help="Your own, unless made by `rtgenre keys make client`.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=0.1, help="Stop after this long.")] = None,
+    config: ConfigOption = None,
+) -> int:
+    """Keep a running daemon's feed, from anywhere, as gzipped JSON lines; each file can be read after a kill.
+
+    The feed carries no sound: to keep that too, let the daemon do it, with `rtgenre run --record FOLDER
+    --record-sound`.
+
+    Examples: rtgenre record friday · rtgenre record friday --feed tcp://studio:5560 --server-key 'KEY'
+    """
+    from rtgenre.app import record_limits
+    from rtgenre.commands import record as command
+    from rtgenre.commands.watch import Where
+
+    limits = record_limits(_load(config, {}).settings.record)
+    return command.record_feed(Where(feed, control, server_key, key), folder, limits, seconds)
+
+
+RecordingArgument = Annotated[Path, typer.Argument(help="Folder of a recording, or a file of it.", metavar="FOLDER")]
+
+
+@app.command()
+@leaves
+def replay(
+    folder: RecordingArgument,
+    speed: Annotated[float, typer.Option("--speed", min=0.01, max=1000.0, help="So many times as fast.")] = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin again when it is over.")] = False,
+    wait_for: Annotated[int, typer.Option("--wait-for", metavar="N", min=0, help="Wait for N subscribers.")] = 0,
+    publish: Annotated[str | None, typer.Option("--publish", metavar="ADDRESS", help="Of the feed.")] = None,
+    control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
+    config: ConfigOption = None,
+) -> int:
+    """Publish a recording on the feed again: overlays and programs can be made and tried without music.
+
+    What reads the feed cannot tell the difference; session, numbers and clocks are the replay's own.
+
+    Examples: rtgenre replay friday · rtgenre replay friday --speed 10 --loop
+    """
+    from rtgenre.commands import replay as command
+
+    loaded = _load(config, {"feed.publish": publish, "feed.control": control})
+    return command.replay_feed(folder, command.Asked(speed, loop, wait_for), loaded.settings.feed)
+
+
+@app.command()
+@leaves
+def setlist(
+    folder: RecordingArgument,
+    form: Annotated[Literal["markdown", "csv"], typer.Option("--format", help="What to print.")] = "markdown",
+    min_s: Annotated[float, typer.Option("--min", metavar="S", min=0.0, help="Shorter runs are merged, s.")] = 20.0,
+    source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="Only this one.")] = None,
+) -> int:
+    """Print what was played when, by genre, from a recording.
+
+    Examples: rtgenre setlist friday > friday.md · rtgenre setlist friday --format csv --min 60
+    """
+    from rtgenre.commands import setlist as command
+
+    return command.print_setlist(folder, form, min_s, source)
+
+
+@app.command()
+@leaves
+def night(
+    folder: RecordingArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="PICTURE", help=".png, .svg or .pdf.")] = Path("night.png"),
+    source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="Only this one.")] = None,
+    title: Annotated[str | None, typer.Option("--title", help="Above the picture, instead of the date.")] = None,
+) -> int:
+    """Draw a recording: posterior over hours, decisions, tracks, silence.
+
+    Examples: rtgenre night friday · rtgenre night friday --out friday.svg --title "Friday at the Anchor"
+    """
+    from rtgenre.commands import night as command
+
+    return command.draw_night(folder, out, source, title)
 
 
 @config_app.command("show")
@@ -464,6 +698,89 @@ def config_schema() -> int:
 
     print(msgspec.json.format(msgspec.json.encode(schema())).decode())
     return EX_OK
+
+
+@midi_app.command("ports")
+@leaves
+def midi_ports(json: JsonOption = False, config: ConfigOption = None) -> int:
+    """List the MIDI ports of other programs."""
+    from rtgenre.commands import midi as command
+
+    return command.ports(_load(config, {}).settings, as_json=json or not sys.stdout.isatty())
+
+
+@midi_app.command("learn")
+@leaves
+def midi_learn(
+    genre: Annotated[str, typer.Argument(help="Whose control to send.", metavar="GENRE")],
+    note: Annotated[bool, typer.Option("--note", help="The note of its decision instead.")] = False,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=0.1, help="Stop after this long.")] = None,
+    config: ConfigOption = None,
+    model: ModelOption = None,
+) -> int:
+    """Send one genre's control over and over, so that Resolume, QLC+ or Ableton can learn it. Stop the daemon first.
+
+    Examples: rtgenre midi learn disco · rtgenre midi learn disco --note
+    """
+    from rtgenre.commands import midi as command
+
+    return command.learn(_load(config, {"model.path": model}).settings, genre, note=note, seconds=seconds)
+
+
+@keys_app.command("make")
+@leaves
+def keys_make(
+    which: Annotated[Literal["server", "client"], typer.Argument(help="server: this machine's daemon; client: you.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Make the old pair worthless.")] = False,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> int:
+    """Make a key pair; only you can read the file."""
+    from rtgenre.commands import keys as command
+
+    return command.make(which, _keys_folder(config), replace=replace, as_json=json or not sys.stdout.isatty())
+
+
+@keys_app.command("list")
+@leaves
+def keys_list(json: JsonOption = False, config: ConfigOption = None) -> int:
+    """Show this machine's public keys and the clients that may connect."""
+    from rtgenre.commands import keys as command
+
+    return command.show(_keys_folder(config), as_json=json or not sys.stdout.isatty())
+
+
+@keys_app.command("allow")
+@leaves
+def keys_allow(
+    name: Annotated[str, typer.Argument(help="What you call the client.")],
+    key: Annotated[str, typer.Argument(help="Its public key, in 'single quotes'.")],
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> int:
+    """Let a client connect; a running daemon heeds it at once."""
+    from rtgenre.commands import keys as command
+
+    return command.allow(name, key, _keys_folder(config), as_json=json or not sys.stdout.isatty())
+
+
+@keys_app.command("revoke")
+@leaves
+def keys_revoke(
+    name: Annotated[str, typer.Argument(help="As it was allowed.")],
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> int:
+    """Keep a client out from its next connection on."""
+    from rtgenre.commands import keys as command
+
+    return command.revoke(name, _keys_folder(config), as_json=json or not sys.stdout.isatty())
+
+
+def _keys_folder(path: Path | None) -> Path:
+    from rtgenre import keys
+
+    return keys.folder(_load(path, {}).settings.feed.keys)
 
 
 def _load(path: Path | None, overrides: dict[str, Any]) -> Loaded:

@@ -10,44 +10,25 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 import platformdirs
 from msgspec import Meta
 
 from rtgenre.errors import ConfigError, UsageError, nearest
+from rtgenre.outputs.settings import MidiSettings, MqttSettings, OscSettings, TextSettings
 from rtgenre.posterior.decision import PolicySettings
+from rtgenre.sources import SourceSettings, check_source, check_together, shared, source_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Loaded", "Settings", "SourceSettings", "load", "source_kind"]
 
 ENV_PREFIX = "RTGENRE_"
 ENV_FILE = "RTGENRE_CONFIG"
 COMMAND_LINE = "command line"
-
-SOURCE_KINDS = ("device", "file", "stdin", "demo", "auto")
-SOURCE_FORMS = "device, device:NAME, file:PATH, stdin, demo or auto"
-
-Name = Annotated[str, Meta(pattern=r"^([a-z0-9_-]{1,32})?$", description="use a-z, 0-9, _ and -, at most 32 of them")]
-Channel = Annotated[int, Meta(ge=1)]
-CountOrAuto = Annotated[int, Meta(ge=0, le=1_000_000)]
-
-
-class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the sound comes from (``[source]``)."""
-
-    use: str = "auto"
-    name: Name = ""
-    sample_rate: CountOrAuto = 0
-    channels: CountOrAuto = 0
-    pick: Annotated[list[Channel], Meta(description="channels are counted from 1; [] means all")] = []
-    format: Literal["s16le", "s24le", "s32le", "f32le"] = "s16le"
-    realtime: bool = True
-    block_samples: Annotated[int, Meta(ge=16, le=65536)] = 1024
-    latency_s: Annotated[float, Meta(gt=0.0, le=2.0)] = 0.05
-    zeros_restart_s: Annotated[float, Meta(ge=0.0, le=86400.0)] = 30.0
-    seed: CountOrAuto = 0
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +51,29 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     publish: str = "tcp://127.0.0.1:5560"
     control: str = "tcp://127.0.0.1:5561"
+    curve: Literal["auto", "always"] = "auto"
+    keys: str = ""
+    max_connections: Annotated[int, Meta(ge=1, le=500)] = 100
+
+
+class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Overlays, dashboard and metrics over HTTP (``[web]``)."""
+
+    enabled: bool = False
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8898
+    token: str = ""
+    names: list[str] = []
+    max_clients: Annotated[int, Meta(ge=1, le=1000)] = 50
+
+
+class RecordSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a run (``[record]``)."""
+
+    folder: str = ""
+    sound: bool = False
+    rotate_mb: Annotated[float, Meta(ge=0.01, le=100_000.0)] = 64.0
+    rotate_h: Annotated[float, Meta(ge=0.001, le=1000.0)] = 1.0
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,14 +84,30 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All settings; one attribute a section of ``config.toml``."""
+    """All settings; one attribute a section of ``config.toml``, and ``sources``.
+
+    Attributes:
+        sources: of ``[[sources]]``, where there are several; what ``[source]`` says for all is in them already.
+    """
 
     source: SourceSettings = SourceSettings()
+    sources: tuple[SourceSettings, ...] = ()
     model: ModelSettings = ModelSettings()
     posterior: PolicySettings = PolicySettings()
     labels: LabelSettings = LabelSettings()
     feed: FeedSettings = FeedSettings()
+    web: WebSettings = WebSettings()
+    midi: MidiSettings = MidiSettings()
+    osc: OscSettings = OscSettings()
+    mqtt: MqttSettings = MqttSettings()
+    text: TextSettings = TextSettings()
+    record: RecordSettings = RecordSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def all_sources(self) -> tuple[SourceSettings, ...]:
+        """What is to be listened to: ``sources``, or the one ``source``."""
+        return self.sources or (self.source,)
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -121,36 +141,30 @@ def load(
     """
     values: dict[str, object] = {}
     origins = dict.fromkeys(_known(), "default")
+    several: Sequence[Mapping[str, object]] = ()
     found = find(path, environ)
     if found is not None:
-        from_file = _read(found)
+        from_file, several = _read(found)
         values.update(from_file)
         origins.update(dict.fromkeys(from_file, str(found)))
+        origins["sources"] = str(found)
     for variable, text in sorted(environ.items()):
         key = _env_key(variable)
         if key is not None:
             values[key] = _env_value(key, text)
             origins[key] = f"${variable}"
-    for key, value in (overrides or {}).items():
-        if value is not None:
-            values[key] = value
-            origins[key] = COMMAND_LINE
-    return Loaded(_validate(values, origins), origins, found)
-
-
-def source_kind(use: str) -> tuple[str, str]:
-    """Take ``source.use`` apart: kind, and device name or path.
-
-    Raises:
-        UsageError: it is none of ``SOURCE_FORMS``.
-    """
-    kind, colon, rest = use.partition(":")
-    takes_more = kind in {"device", "file"}
-    if kind not in SOURCE_KINDS:
-        raise UsageError(f"there is no source {use!r}; {nearest(kind, SOURCE_KINDS)}", f"choose {SOURCE_FORMS}")
-    if (colon and not (takes_more and rest)) or (kind == "file" and not rest):
-        raise UsageError(f"the source {use!r} is not complete, or too much", f"choose {SOURCE_FORMS}")
-    return kind, rest
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    asked = given.pop("sources", ())
+    values.update(given)
+    origins.update(dict.fromkeys(given, COMMAND_LINE))
+    if origins["source.use"] not in {"default", str(found)}:
+        several = ()  # whoever names one source there means that one
+    if asked:
+        several, origins["sources"] = cast("Sequence[Mapping[str, object]]", asked), COMMAND_LINE
+    settings = _validate(values, origins)
+    if several:
+        settings = msgspec.structs.replace(settings, sources=_several(several, values, origins))
+    return Loaded(settings, origins, found)
 
 
 def find(path: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -184,13 +198,18 @@ def flatten(settings: Settings) -> dict[str, object]:
     return {key: getattr(getattr(settings, section), name) for key, (section, name) in _known().items()}
 
 
+def _sections() -> dict[str, type[msgspec.Struct]]:
+    """Name → class of every section that stands once."""
+    return {name: kind for name, kind in get_type_hints(Settings).items() if name != "sources"}
+
+
 def _known() -> dict[str, tuple[str, str]]:
     """``section.key`` → (section, key) of every setting."""
-    sections = get_type_hints(Settings)
-    return {f"{s}.{k}": (s, k) for s, kind in sections.items() for k in get_type_hints(kind)}
+    return {f"{s}.{k}": (s, k) for s, kind in _sections().items() for k in get_type_hints(kind)}
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(path: Path) -> tuple[dict[str, object], list[Mapping[str, object]]]:
+    """``section.key`` → value of a file, and its ``[[sources]]``."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -199,8 +218,11 @@ def _read(path: Path) -> dict[str, object]:
         raise ConfigError(
             f"{path} is not valid TOML: {error}", "mend that line; `rtgenre config check` tells"
         ) from None
-    sections = get_type_hints(Settings)
+    sections = _sections()
     values: dict[str, object] = {}
+    several = tables.pop("sources", [])
+    if not isinstance(several, list) or not all(isinstance(table, dict) for table in several):
+        raise ConfigError(f"{path}: sources is not a list of tables", "begin each of them with a line [[sources]]")
     for section, table in tables.items():
         if not isinstance(table, dict):
             where = [s for s, kind in sections.items() if section in get_type_hints(kind)]
@@ -211,11 +233,16 @@ def _read(path: Path) -> dict[str, object]:
         for key, value in table.items():
             _check_key(section, key, str(path))
             values[f"{section}.{key}"] = value
-    return values
+    if several and values.get("source.use", "auto") != "auto":
+        raise ConfigError(
+            f"{path} has both source.use = {values['source.use']!r} and [[sources]]",
+            "make it one of [[sources]], or take them away",
+        )
+    return values, several
 
 
 def _check_key(section: str, key: str, where: str) -> None:
-    keys = get_type_hints(get_type_hints(Settings)[section])
+    keys = get_type_hints(_sections()[section])
     if key not in keys:
         raise ConfigError(f"{where}: unknown setting {key!r} in [{section}]", nearest(key, keys))
 
@@ -223,7 +250,7 @@ def _check_key(section: str, key: str, where: str) -> None:
 def _env_key(variable: str) -> str | None:
     if not variable.startswith(ENV_PREFIX):
         return None
-    sections = get_type_hints(Settings)
+    sections = _sections()
     section, _, key = variable.removeprefix(ENV_PREFIX).lower().partition("__")
     if not key:
         if section.partition("_")[0] in sections:
@@ -247,28 +274,85 @@ def _env_value(key: str, text: str) -> object:
 
 
 def _validate(values: Mapping[str, object], origins: Mapping[str, str]) -> Settings:
-    sections = get_type_hints(Settings)
-    chosen: dict[str, dict[str, object]] = {section: {} for section in sections}
+    chosen: dict[str, dict[str, object]] = {section: {} for section in _sections()}
     for key, value in values.items():
         section, name = _known()[key]
-        wanted = get_type_hints(sections[section], include_extras=True)[name]
-        try:
-            chosen[section][name] = msgspec.convert(value, wanted)
-        except msgspec.ValidationError as error:
-            default = getattr(getattr(Settings(), section), name)
-            choices = get_args(wanted) if get_origin(wanted) is Literal else ()
-            described = [meta.description for meta in get_args(wanted) if isinstance(meta, Meta) and meta.description]
-            what = f"choose one of {', '.join(choices)}" if choices else f"the default is {default!r}"
-            what = described[0] if described else what
-            kind = UsageError if origins[key] == COMMAND_LINE else ConfigError
-            raise kind(f"{key} = {value!r} ({origins[key]}) is not allowed: {error}", what) from None
-    settings = Settings(**{section: kind(**chosen[section]) for section, kind in sections.items()})
-    try:
-        source_kind(settings.source.use)
-    except UsageError as error:
-        if origins["source.use"] == COMMAND_LINE:
-            raise
-        raise ConfigError(f"source.use ({origins['source.use']}): {error.message}", error.remedy) from None
-    if settings.source.name == "heartbeat":
-        raise ConfigError("source.name = 'heartbeat' is taken by the feed itself", "choose another name, such as mic")
+        chosen[section][name] = _converted(_sections()[section], name, value, key, origins[key])
+    settings = Settings(**{section: kind(**chosen[section]) for section, kind in _sections().items()})  # type: ignore[arg-type]
+    _check_source(settings.source, "source", origins["source.use"])
+    enter, leave = settings.posterior.not_music_enter, settings.posterior.not_music_leave
+    if leave < enter:
+        said = [f"posterior.{name} ({origins[f'posterior.{name}']})" for name in ("not_music_leave", "not_music_enter")]
+        raise ConfigError(
+            f"{said[0]} is {leave}, below {said[1]}, {enter}: not_music would end where it begins",
+            "let not_music_leave be at least not_music_enter",
+        )
     return settings
+
+
+def _several(
+    tables: Sequence[Mapping[str, object]], values: Mapping[str, object], origins: Mapping[str, str]
+) -> tuple[SourceSettings, ...]:
+    """``[[sources]]``, each with what ``[source]`` says for all of them.
+
+    Args:
+        tables: one a source.
+        values: ``section.key`` → value, for ``[source]``.
+        origins: where each came from; ``sources`` is that of the tables.
+    """
+    if values.get("source.name"):
+        raise ConfigError(
+            f"source.name = {values['source.name']!r} ({origins['source.name']}) is one name for {len(tables)} sources",
+            "give each of [[sources]] its name",
+        )
+    for_all = shared(
+        {name: values[key] for key, (section, name) in _known().items() if section == "source" and key in values}
+    )
+    keys = get_type_hints(SourceSettings)
+    found = []
+    for number, table in enumerate(tables, start=1):
+        where, origin = f"sources[{number}]", origins["sources"]
+        for key in table:
+            if key not in keys:
+                raise ConfigError(f"{origin}: unknown setting {key!r} in [[sources]]", nearest(key, keys))
+        chosen = {
+            key: _converted(SourceSettings, key, value, f"{where}.{key}", origin)
+            for key, value in (for_all | dict(table)).items()
+        }
+        source = SourceSettings(**chosen)  # type: ignore[arg-type]  # converted above
+        _check_source(source, where, origin)
+        found.append(source)
+    check_together(found)
+    return tuple(found)
+
+
+def _check_source(source: SourceSettings, where: str, origin: str) -> None:
+    try:
+        check_source(source, where)
+    except UsageError as error:
+        if origin == COMMAND_LINE:
+            raise
+        raise ConfigError(f"{where}.use ({origin}): {error.message}", error.remedy) from None
+
+
+def _converted(section: type[msgspec.Struct], name: str, value: object, label: str, origin: str) -> object:
+    """A value in the type of its setting.
+
+    Args:
+        section: the class that has it.
+        name: of the setting.
+        value: as it was given.
+        label: how to call it.
+        origin: where it came from.
+    """
+    wanted = get_type_hints(section, include_extras=True)[name]
+    try:
+        return msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        default = getattr(section(), name)
+        choices = get_args(wanted) if get_origin(wanted) is Literal else ()
+        described = [meta.description for meta in get_args(wanted) if isinstance(meta, Meta) and meta.description]
+        what = f"choose one of {', '.join(choices)}" if choices else f"the default is {default!r}"
+        what = described[0] if described else what
+        kind = UsageError if origin == COMMAND_LINE else ConfigError
+        raise kind(f"{label} = {value!r} ({origin}) is not allowed: {error}", what) from None

@@ -1,4 +1,4 @@
-"""The daemon: one source, one engine, the feed and the other outputs, until a signal or the end of the sound."""
+"""The daemon: the desk with its sources, the feed and the other outputs, until a signal or the end of the sound."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from rtgenre import __version__, app
-from rtgenre.errors import EX_INTERRUPT, EX_OK, DeviceError, UsageError
+from rtgenre.errors import EX_INTERRUPT, EX_OK, UsageError
 from rtgenre.outputs import wire
 from rtgenre.outputs.fanout import FanOut
+from rtgenre.outputs.interface import Asking
 from rtgenre.outputs.jsonlines import JsonLines
-from rtgenre.outputs.zmq_feed import ZmqFeed
+from rtgenre.outputs.zmq_feed import ZmqFeed, seen_from_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from rtgenre.audio.source import Source
-    from rtgenre.config import Settings, SourceSettings
-    from rtgenre.engine import Engine
-    from rtgenre.records import SourceInfo
+    from rtgenre.config import Settings
+    from rtgenre.desk import Desk
+    from rtgenre.outputs.interface import Output
+    from rtgenre.outputs.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +46,13 @@ class Presentation:
         screen: run the terminal UI, in a process of its own, as a subscriber of the feed.
         lines: write messages to stdout as JSON lines.
         screen_lost: called when the UI was killed: puts the terminal right and lets the log through.
+        source: name of the source that the UI shows first; empty for the first.
     """
 
     screen: bool
     lines: bool
     screen_lost: Callable[[], object] = lambda: None
+    source: str = ""
 
 
 class Daemon:
@@ -70,14 +71,14 @@ class Daemon:
         self._stop = threading.Event()
         self._wake = threading.Event()  # set when the main thread has something to do before the next heartbeat
         self._exit_code = EX_OK
-        self._engine: Engine | None = None
+        self._desk: Desk | None = None
         self._feed: ZmqFeed | None = None
-        self._lines: JsonLines | None = None
+        self._outputs: list[Output] = []  # all that read messages, the feed among them
         self._model = wire.ModelId("", "")
         self._model_device = ""
+        self._labels: tuple[str, ...] = ()
         self._own_labels: tuple[str, ...] = ()
         self._heartbeats = 0
-        self._told = ("", 0, 0)
 
     def run(self) -> int:
         """Start, serve, and put everything back.
@@ -86,99 +87,104 @@ class Daemon:
             The exit code: 0 at the end of the sound, on ``q`` and on SIGTERM, 130 on SIGINT.
 
         Raises:
-            RtgenreError: it cannot start, or the source failed for good.
+            RtgenreError: it cannot start, or a source failed for good.
         """
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._signals())
-            # The source comes first: its child process starts while numba loads here.
-            source = self._start_source(self.settings.source, stack)
-            self._open_outputs(stack)
-            engine = self._open_engine(source, stack)
-            engine.start()
-            log.info("listening to %s, model %s on %s", engine.info.description, self._model.id, self._model_device)
+            # The sources come first: their child processes start while numba loads here.
+            recorder = app.open_recorder(self.settings.record)
+            if recorder is not None:
+                stack.callback(recorder.close)  # last of all, whatever happens before it is started
+            desk = self._start_desk(stack, recorder)
+            self._open_outputs(stack, recorder)
+            self._open_model(desk)
+            desk.run()
+            for engine in desk.engines:
+                names = ", ".join(stream.info.name for stream in engine.streams)
+                log.info("%s: listening to %s", names, engine.info.description)
+            log.info("model %s on %s", self._model.id, self._model_device)
             if self._feed is not None:
-                log.info("feed at %s, control at %s", self._feed.publish_address, self._feed.control_address)
-            self._serve(engine, self._open_screen(stack) if self.presentation.screen else None)
-        if engine.error is not None:
-            raise engine.error
+                log.info("feed at %s, control at %s", *map(", ".join, self._feed.addresses))
+            self._serve(desk, self._open_screen(stack) if self.presentation.screen else None)
+        if desk.error is not None:
+            raise desk.error
         return self._exit_code
 
     # Starting.
 
-    def _start_source(self, settings: SourceSettings, stack: contextlib.ExitStack) -> Source:
-        source = app.make_source(settings)
-        stack.callback(source.close)
-        source.start()
-        return source
+    def _start_desk(self, stack: contextlib.ExitStack, recorder: Recorder | None) -> Desk:
+        from rtgenre.desk import Desk
 
-    def _ready_source(self, source: Source, stack: contextlib.ExitStack) -> tuple[Source, SourceInfo]:
-        """Wait for the source; with ``auto`` the demo stands in for a device that is not there."""
-        try:
-            return source, source.wait_ready(app.READY_TIMEOUT_S)
-        except DeviceError as error:
-            if self.settings.source.use != "auto":
-                raise
-            source.close()
-            log.warning("no input device (%s): playing the built-in demo, a synthesised medley", error.message)
-        source = self._start_source(msgspec.structs.replace(self.settings.source, use="demo"), stack)
-        return source, source.wait_ready(app.READY_TIMEOUT_S)
+        desk = Desk(self.settings.all_sources, self._wake.set, recorder.tap if recorder else lambda source: source)
+        stack.callback(desk.close)
+        desk.start()
+        return desk
 
-    def _open_outputs(self, stack: contextlib.ExitStack) -> None:
+    def _open_outputs(self, stack: contextlib.ExitStack, recorder: Recorder | None) -> None:
         feed = self.settings.feed
         if feed.enabled:
             self._feed = ZmqFeed(
-                feed.publish, feed.control, {"hello": self._hello, "stats": self._stats, "reset": self._reset}
+                feed.publish,
+                feed.control,
+                {"hello": self._hello, "stats": self._stats, "reset": self._reset},
+                curve=app.feed_curve(feed),
+                max_connections=feed.max_connections,
             )
-            stack.callback(self._feed.close)
-            self._feed.start()
+            self._outputs.append(self._feed)
         if self.presentation.lines:
-            self._lines = JsonLines(sys.stdout.buffer, self._ask_to_stop)
-            stack.callback(self._lines.close)
-            self._lines.start()
+            self._outputs.append(JsonLines(sys.stdout.buffer, self._ask_to_stop))
+        self._outputs += app.open_outputs(self.settings)
+        for output in self._outputs:
+            if isinstance(output, Asking):
+                output.ask = self._asked
+        if recorder is not None:
+            self._outputs.append(recorder)
+        for output in self._outputs:
+            stack.callback(output.close)
+            output.start()
 
-    def _open_engine(self, source: Source, stack: contextlib.ExitStack) -> Engine:
-        from rtgenre.engine import Engine
-
+    def _open_model(self, desk: Desk) -> None:
         checkpoint = app.load_checkpoint(self.settings.model)
         own = app.own_head(self.settings.labels, checkpoint, log.warning)
-        pipeline = app.open_pipeline(self.settings, checkpoint, own)
+        pipeline = app.open_pipeline(self.settings, checkpoint, own, streams=len(self.settings.all_sources))
+        self._labels = pipeline.runtime.labels
         self._own_labels = () if own is None else own.names
-        source, info = self._ready_source(source, stack)
         self._model = wire.ModelId(checkpoint.id, checkpoint.sha256)
         self._model_device = pipeline.runtime.device
-        composer = wire.Composer(
-            self.session,
-            info.name,
-            self._model,
-            pipeline.runtime.labels,
-            checkpoint.spec.sample_rate,
-            self._own_labels,
-        )
-        mailboxes = [output.mailbox for output in (self._feed, self._lines) if output is not None]
-        pick = tuple(self.settings.source.pick)
-        self._engine = Engine(source, info, pipeline, pick, FanOut(composer, mailboxes), self._wake.set)
-        stack.callback(self._engine.stop)
+        mailboxes = [output.mailbox for output in self._outputs]
+
+        def listener_of(name: str) -> FanOut:
+            composer = wire.Composer(
+                self.session, name, self._model, self._labels, checkpoint.spec.sample_rate, self._own_labels
+            )
+            return FanOut(composer, mailboxes)
+
+        desk.open(pipeline, listener_of)
+        self._desk = desk
         # What exists now stays: the collector need not look at it again while sound runs.
         gc.collect()
         gc.freeze()
-        return self._engine
 
     def _open_screen(self, stack: contextlib.ExitStack) -> subprocess.Popen[bytes]:
         """The terminal UI, in a process of its own: in this one it would cost the engine milliseconds."""
         if self._feed is None:
             raise UsageError("the terminal UI reads the feed, which is disabled", "set feed.enabled = true, or --no-ui")
-        addresses = [self._feed.publish_address, "--control", self._feed.control_address]
+        publish, control = map(seen_from_here, (self._feed.publish_address, self._feed.control_address))
         screen = subprocess.Popen(
-            [sys.executable, "-m", "rtgenre", "watch", *addresses, "--child-of", str(os.getpid())]
+            [
+                *(sys.executable, "-m", "rtgenre", "watch", publish, "--control", control),
+                *("--ui-source", self.presentation.source, "--child-of", str(os.getpid())),
+            ],
+            env=os.environ | self._feed.guest_environment,
         )
         stack.callback(_end, screen)
         return screen
 
     # Serving.
 
-    def _serve(self, engine: Engine, screen: subprocess.Popen[bytes] | None) -> None:
+    def _serve(self, desk: Desk, screen: subprocess.Popen[bytes] | None) -> None:
         next_heartbeat = time.monotonic()
-        while not self._stop.is_set() and not engine.finished:
+        while not self._stop.is_set() and not desk.finished:
             now = time.monotonic()
             if now >= next_heartbeat:
                 next_heartbeat = max(next_heartbeat + HEARTBEAT_S, now)  # none to make up for after a stop
@@ -196,31 +202,14 @@ class Daemon:
         self._beat()
 
     def _beat(self) -> None:
-        self._tell_losses()
+        if self._desk is not None:
+            self._desk.tell_losses()
         envelope = wire.Envelope(wire.HEARTBEAT_TOPIC, self._heartbeat(), time.monotonic_ns())
         self._heartbeats += 1
-        for output in (self._feed, self._lines):
-            if output is not None:
-                output.mailbox.put(envelope)
-
-    def _tell_losses(self) -> None:
-        """Log what the counters and the source's notice say, when they change: nothing is lost silently."""
-        engine = self._engine
-        if engine is None:
-            return
-        stats = engine.source.stats
-        told, now = self._told, (stats.notice, stats.gap_samples, engine.stats.non_finite_samples)
-        self._told = now
-        if now[0] != told[0]:
-            log.log(logging.DEBUG if stats.notices_are_routine else logging.WARNING, "%s", now[0])
-        if now[1] > told[1]:
-            lost_s = (now[1] - told[1]) / engine.info.sample_rate
-            log.warning("%s: %.2f s of sound lost", engine.info.name, lost_s)
-        if now[2] and not told[2]:
-            log.warning("%s: samples that are no numbers: is the format right? They count as silence", engine.info.name)
+        for output in self._outputs:
+            output.mailbox.put(envelope)
 
     def _heartbeat(self) -> wire.Heartbeat:
-        engine = self._engine
         return wire.Heartbeat(
             session=self.session,
             seq=self._heartbeats,
@@ -230,23 +219,26 @@ class Daemon:
             uptime_s=round(time.monotonic() - self._t_start, 3),
             device=self._model_device,
             model=self._model,
-            sources={} if engine is None else {engine.info.name: _report(engine)},
+            sources={} if self._desk is None else self._desk.reports(),
             subscribers=0 if self._feed is None else self._feed.subscribers,
             feed_dropped=0 if self._feed is None else self._feed.dropped,
+            feed_overruns=0 if self._feed is None else self._feed.overruns,
+            refused_connections=0 if self._feed is None else self._feed.refused_connections,
+            refused_requests=0 if self._feed is None else self._feed.refused_requests,
             own_labels=self._own_labels,
         )
 
     # Requests, in the feed's thread.
 
     def _hello(self, _rest: str) -> dict[str, object]:
-        engine, feed = self._engine, self._feed
+        feed = self._feed
         return {
             "version": __version__,
             "schema": wire.SCHEMA_VERSION,
             "session": self.session,
             "publish": feed.publish_address if feed else None,
-            "sources": [engine.info.name] if engine else [],
-            "labels": list(engine.pipeline.runtime.labels) if engine else [],
+            "sources": [] if self._desk is None else list(self._desk.reports()),
+            "labels": list(self._labels),
             "own_labels": list(self._own_labels),
             "model": self._model,
         }
@@ -255,13 +247,16 @@ class Daemon:
         return {"stats": self._heartbeat()}
 
     def _reset(self, name: str) -> dict[str, object]:
-        engine = self._engine
-        if engine is None:
+        if self._desk is None:
             raise ValueError("there is no source yet")
-        if name != engine.info.name:
-            raise ValueError(f"there is no source {name!r}; there is: {engine.info.name}")
-        engine.reset()
+        self._desk.reset(name)
         return {"source": name}
+
+    def _asked(self, request: str) -> None:
+        """What an output was asked by its counterpart, in the output's thread; MIDI in knows one request."""
+        word, _, name = request.partition(" ")
+        if word == "reset":
+            self._reset(name)
 
     def _ask_to_stop(self) -> None:
         self._stop.set()
@@ -286,27 +281,6 @@ class Daemon:
         finally:
             for name, handler in before.items():
                 signal.signal(getattr(signal, name), handler)
-
-
-def _report(engine: Engine) -> wire.SourceReport:
-    """All counters of one source; any thread."""
-    source, stats = engine.source.stats, engine.stats
-    return wire.SourceReport(
-        description=engine.info.description,
-        sample_rate=engine.info.sample_rate,
-        channels=engine.info.channels,
-        state=stats.state.value,
-        hops=stats.hops,
-        late_hops=stats.late_hops,
-        xruns=source.xruns,
-        dropped_samples=source.dropped_samples,
-        gap_samples=source.gap_samples,
-        clipped_samples=stats.clipped_samples,
-        non_finite_samples=stats.non_finite_samples,
-        capture_restarts=source.capture_restarts,
-        resets=stats.resets,
-        notice=source.notice,
-    )
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -1,102 +1,69 @@
-"""The real-time thread: waits for blocks, steps the pipeline, tells a listener, counts what went wrong."""
+"""The real-time thread of one device: waits for blocks, steps its streams through the pipeline, counts.
+
+Each device has an engine of its own, so that one that hangs, fails or is opened again never holds up another; where
+hops of several are ready at once, the model steps them as one batch (``model.together``).
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from rtgenre.audio.condition import Conditioner
 from rtgenre.audio.source import EndOfSource
-from rtgenre.errors import ConfigError, RtgenreError
-from rtgenre.records import State
+from rtgenre.errors import RtgenreError
+from rtgenre.stream import DEADLINE_S, Listener, Stream, StreamStats, open_conditioner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from rtgenre.audio.condition import ConditionerState
     from rtgenre.audio.source import Source
-    from rtgenre.pipeline import Pipeline, PipelineState
-    from rtgenre.records import Block, FloatArray, Posterior, SourceInfo
+    from rtgenre.pipeline import Pipeline
+    from rtgenre.records import Block, SourceInfo
+
+__all__ = ["DEADLINE_S", "Deck", "Engine", "Listener", "open_conditioner"]
 
 log = logging.getLogger(__name__)
 
 READ_TIMEOUT_S = 0.1
 STALE_AFTER_S = 1.0
-DEADLINE_S = 0.25  # from a hop's last sample to its answer: PulseAudio alone delivers up to 90 ms late
 
 
-class Listener(Protocol):
-    """Who is told of each hop; called in the engine's thread, must not block."""
-
-    def on_hop(self, posterior: Posterior, t_audio_ns: int, t_start_ns: int, t_ready_ns: int) -> None:
-        """A hop has been classified; the times are on the monotonic clock."""
-
-    def on_stale(self, last: Posterior, t_audio_ns: int) -> None:
-        """A live source has delivered nothing for a while."""
-
-    def has_room(self) -> bool:
-        """False while a source that can wait should wait."""
-
-
-@dataclass(slots=True)
-class EngineStats:
-    """Counters, written by the engine's thread and read anywhere.
+@dataclass(frozen=True, slots=True)
+class Deck:
+    """One of several streams of a device.
 
     Attributes:
-        state: what is heard.
-        hops: hops classified.
-        late_hops: hops answered more than ``DEADLINE_S`` after their last sample was captured, once it kept up.
-        resets: times that model and smoothing began afresh.
-        clipped_samples: at or above full scale.
-        non_finite_samples: NaN or infinite, replaced by zero.
+        name: its name in topics.
+        pick: its channels, from 1; they are averaged.
+        listener: told of each hop.
     """
 
-    state: State = State.STARTING
-    hops: int = 0
-    late_hops: int = 0
-    resets: int = 0
-    clipped_samples: int = 0
-    non_finite_samples: int = 0
-
-
-def open_conditioner(info: SourceInfo, sample_rate: int, pick: tuple[int, ...]) -> Conditioner:
-    """What makes a source's blocks fit the frontend.
-
-    Args:
-        info: of the source.
-        sample_rate: the frontend's, Hz.
-        pick: channels to average, from 1; empty for all.
-
-    Raises:
-        ConfigError: a picked channel is not there.
-    """
-    if any(channel > info.channels for channel in pick):
-        raise ConfigError(
-            f"source.pick = {list(pick)}, but {info.description!r} is open with {info.channels} channel(s)",
-            "choose from those, counted from 1, or open more with source.channels",
-        )
-    return Conditioner(info.sample_rate, info.channels, sample_rate, tuple(channel - 1 for channel in pick))
+    name: str
+    pick: tuple[int, ...]
+    listener: Listener
 
 
 class Engine:
-    """Runs one source through one pipeline until the source ends or ``stop`` is called.
+    """Runs one device through one pipeline until the sound ends or ``stop`` is called.
 
     Args:
         source: started, and ready.
         info: what it delivers.
-        pipeline: warm.
+        pipeline: warm; shared with other engines only where its runtime may be.
         pick: channels to average, from 1; empty for all.
         listener: told of each hop.
         on_end: called once, in the engine's thread, when nothing more will be told.
+        more: further streams of the same device.
 
     Raises:
         ConfigError: a picked channel is not there.
 
     Attributes:
-        stats: counters.
+        streams: of this device, the first one first.
         error: why the engine ended, None where the source ended or it was stopped.
     """
 
@@ -108,29 +75,38 @@ class Engine:
         pick: tuple[int, ...],
         listener: Listener,
         on_end: Callable[[], object] = lambda: None,
+        more: Sequence[Deck] = (),
     ) -> None:
         self.source = source
         self.info = info
         self.pipeline = pipeline
-        self.stats = EngineStats()
         self.error: RtgenreError | None = None
-        self._conditioner = open_conditioner(info, pipeline.frontend.spec.sample_rate, pick)
-        self._listener = listener
+        decks = (Deck(info.name, pick, listener), *more)
+        self.streams = tuple(
+            Stream(_describe(info, deck) if more else info, pipeline, deck.pick, deck.listener) for deck in decks
+        )
         self._on_end = on_end
-        self._keeps_up = False
-        self._last: tuple[Posterior, int] | None = None
         self._stop = threading.Event()
-        self._reset = threading.Event()
+        self._resets: set[str] = set()
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"rtgenre-{info.name}", daemon=True)
+
+    @property
+    def stats(self) -> StreamStats:
+        """Counters of the first stream; any thread."""
+        return self.streams[0].stats
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
-    def reset(self) -> None:
-        """Ask for a fresh model state at the next block; any thread."""
-        self._reset.set()
+    def reset(self, name: str = "") -> None:
+        """Ask for a fresh model state at the next block; any thread.
+
+        Args:
+            name: of the stream; empty for the first.
+        """
+        self._resets.add(name or self.info.name)
 
     def stop(self, timeout_s: float = 2.0) -> None:
         """End after the block under way; any thread but the engine's."""
@@ -145,6 +121,11 @@ class Engine:
 
     # Everything below runs in the engine's own thread.
 
+    def go_stale(self) -> None:
+        """Say of every stream that nothing comes any more; for ``on_end`` where others go on."""
+        for stream in self.streams:
+            stream.go_stale()
+
     def _run(self) -> None:
         try:
             self._listen()
@@ -156,71 +137,72 @@ class Engine:
             log.exception("the engine stopped")
             self.error = RtgenreError(f"the engine stopped: {error}", "this is a defect; please report the log above")
         finally:
+            for stream in self.streams:
+                stream.retire()
             self._finished.set()
             self._on_end()
 
     def _listen(self) -> None:
-        heard = self._conditioner.init_state()
-        state = self.pipeline.init_state()
         t_block_ns = time.monotonic_ns()
         try:
             while not self._stop.is_set():
-                if self._reset.is_set():
-                    self._reset.clear()
-                    state = self.pipeline.reset(state)
+                self._reset_asked()
                 block = self.source.read(READ_TIMEOUT_S)
-                if block is None:
-                    self._look_for_stale(t_block_ns)
-                else:
+                if block is not None:
                     t_block_ns = time.monotonic_ns()
-                    heard, state = self._hear(block, heard, state)
-                    self._rest(heard, state)
-                self.stats.resets = state.resets
+                    self._hear(block)
+                    self._rest()
+                elif self.info.live and time.monotonic_ns() - t_block_ns >= STALE_AFTER_S * 1e9:
+                    self.go_stale()
         except (EndOfSource, RtgenreError):
-            tail, heard = self._conditioner.flush(heard)
-            self._classify(tail, heard, state)
+            for stream in self.streams:
+                stream.flush()
+            self._classify()
             raise
 
-    def _hear(
-        self, block: Block, heard: ConditionerState, state: PipelineState
-    ) -> tuple[ConditionerState, PipelineState]:
+    def _hear(self, block: Block) -> None:
         if block.gap_samples:
-            tail, gap, heard = self._conditioner.gap(block.gap_samples, heard)
-            self._classify(tail, heard, state)
-            state = self.pipeline.gap(gap, state)
-        mono, heard = self._conditioner.step(block.samples, heard)
-        self._conditioner.stamp(block.t_last_ns, heard)
-        self.stats.clipped_samples = heard.clipped
-        self.stats.non_finite_samples = heard.non_finite
-        self._classify(mono, heard, state)
-        while not self.info.live and not self._listener.has_room() and not self._stop.is_set():
+            gaps = [stream.end_run(block.gap_samples) for stream in self.streams]
+            self._classify()
+            for stream, gap in zip(self.streams, gaps, strict=True):
+                stream.lose(gap)
+        for stream in self.streams:
+            stream.feed(block)
+        self._classify()
+        while not self.info.live and not self._has_room() and not self._stop.is_set():
             time.sleep(0.001)
-        return heard, state
 
-    def _classify(self, mono: FloatArray, heard: ConditionerState, state: PipelineState) -> None:
+    def _classify(self) -> None:
+        """Answer every hop that is complete: one of each stream at a time, as one batch."""
         t_start_ns = time.monotonic_ns()
-        for posterior in self.pipeline.hops(mono, state):
-            t_ready_ns = time.monotonic_ns()
-            t_audio_ns = self._conditioner.capture_time_ns(posterior.end_sample - 1, heard)
-            self._last = (posterior, t_audio_ns)
-            self.stats.state = posterior.decision.state
-            self.stats.hops += 1
-            late = t_ready_ns - t_audio_ns > DEADLINE_S * 1e9
-            # What was captured while the program was still loading is late, but not too late for anything.
-            self._keeps_up = self._keeps_up or not late
-            self.stats.late_hops += late and self._keeps_up
-            self._listener.on_hop(posterior, t_audio_ns, t_start_ns, t_ready_ns)
+        states = [stream.state for stream in self.streams]
+        while True:
+            hops = self.pipeline.next_hops(states)
+            for stream, posterior in zip(self.streams, hops, strict=True):
+                if posterior is not None:
+                    stream.tell(posterior, t_start_ns)
+            if hops.count(None) == len(hops):
+                return
             t_start_ns = time.monotonic_ns()
 
-    def _rest(self, heard: ConditionerState, state: PipelineState) -> None:
+    def _rest(self) -> None:
         """Sleep until the next hop's last sample is captured: it cannot come earlier, and waking costs most."""
         if self.info.live:
-            t_needed_ns = self._conditioner.capture_time_ns(self.pipeline.next_hop_end(state) - 1, heard)
+            t_needed_ns = min(stream.needed_ns() for stream in self.streams)
             self._stop.wait(min(READ_TIMEOUT_S, max(0.0, (t_needed_ns - time.monotonic_ns()) / 1e9)))
 
-    def _look_for_stale(self, t_block_ns: int) -> None:
-        silent_s = (time.monotonic_ns() - t_block_ns) / 1e9
-        if self.info.live and silent_s >= STALE_AFTER_S and self.stats.state is not State.STALE:
-            self.stats.state = State.STALE
-            if self._last is not None:
-                self._listener.on_stale(*self._last)
+    def _reset_asked(self) -> None:
+        while self._resets:
+            name = self._resets.pop()
+            for stream in self.streams:
+                if stream.info.name == name:
+                    stream.reset()
+
+    def _has_room(self) -> bool:
+        return all(stream.has_room() for stream in self.streams)
+
+
+def _describe(info: SourceInfo, deck: Deck) -> SourceInfo:
+    """The device, as one of its decks sees it."""
+    channels = f", channels {', '.join(map(str, deck.pick))}" if deck.pick else ""
+    return dataclasses.replace(info, name=deck.name, description=info.description + channels)

@@ -33,12 +33,14 @@ class Block:
         t_last_ns: monotonic clock (``time.monotonic_ns``) at which the last sample was captured.
         gap_samples: samples known to be lost directly before this block, at the source's rate.
         xruns: overflows that the device flagged since the block before.
+        title: what the source itself says it plays from this block on; None where it says nothing new.
     """
 
     samples: FloatArray
     t_last_ns: int
     gap_samples: int = 0
     xruns: int = 0
+    title: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def test_precedence_is_command_line_then_environment_then_file(tmp_path: Path) -
     environ = {"RTGENRE_POSTERIOR__MARGIN": "0.2", "RTGENRE_POSTERIOR__DWELL_S": "5", "RTGENRE_CONFIG": str(path)}
     loaded = config.load(None, {"posterior.margin": 0.3, "posterior.smoothing_s": None}, environ)
     policy = loaded.settings.posterior
-    assert (policy.margin, policy.dwell_s, policy.warmup_s, policy.smoothing_s) == (0.3, 5.0, 4.0, 10.0)
+    assert (policy.margin, policy.dwell_s, policy.warmup_s, policy.smoothing_s) == (0.3, 5.0, 4.0, 20.0)
     keys = ("margin", "dwell_s", "warmup_s", "smoothing_s")
     origins = [loaded.origins[f"posterior.{key}"] for key in keys]
     assert origins == ["command line", "$RTGENRE_POSTERIOR__DWELL_S", str(path), "default"]
@@ -68,6 +68,10 @@ def test_environment_values_are_toml_where_the_setting_is_not_text() -> None:
         ("[source]\nformat = 'mp3'\n", ["source.format", "mp3"]),
         ("[source]\nname = 'heartbeat'\n", ["heartbeat", "another name"]),
         ("[source]\npick = [0]\n", ["source.pick"]),
+        (
+            "[posterior]\nnot_music_enter = 0.6\n",
+            ["posterior.not_music_leave (default) is 0.5", "config.toml), 0.6", "let not_music_leave be at least"],
+        ),
         ("[model\n", ["not valid TOML", "line 1"]),
     ],
 )
@@ -78,6 +82,12 @@ def test_a_bad_file_is_one_clear_error(tmp_path: Path, text: str, words: list[st
         config.load(path, environ={})
     assert caught.value.exit_code == EX_CONFIG
     assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_not_music_may_end_where_it_begins_or_be_off() -> None:
+    for enter, leave in ((0.4, 0.4), (0.0, 0.0)):
+        overrides = {"posterior.not_music_enter": enter, "posterior.not_music_leave": leave}
+        assert config.load(overrides=overrides, environ={}).settings.posterior.not_music_leave == leave
 
 
 def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
@@ -107,7 +117,7 @@ def test_no_table_whatever_escapes_validation(tmp_path_factory: pytest.TempPathF
         lines.append(f"[{_quoted(section)}]")
         lines += [f"{_quoted(k)} = {v if isinstance(v, int) else _quoted(v)}" for k, v in table.items()]
     path.write_text("\n".join(lines), encoding="utf-8")
-    known = {"source", "posterior", "model", "labels", "feed", "log"}
+    known = {"source", "posterior", "model", "labels", "feed", "midi", "osc", "mqtt", "text", "log"}
     if all(section in known and not table for section, table in tables.items()):
         assert config.load(path, environ={}).settings == config.Settings()
     else:

@@ -69,6 +69,11 @@ def test_streaming_contract_with_changes_of_track() -> None:
         change_refractory_s=0.3,
         change_lookback_s=0.7,
         not_music_enter=0.5,
+        young_life_s=1.5,
+        young_from_s=0.5,
+        young_odds=1.05,
+        probation_s=0.8,
+        probation_odds=1.02,
     )
     sound = np.concatenate([signals.music(RATE, seed=seed) for seed in range(8)])
     hops, _ = eager.step(sound, eager.init_state())
@@ -99,7 +104,8 @@ def test_a_reset_equals_a_fresh_start(pipeline: Pipeline) -> None:
     pipeline.step(signals.noise(1920 * 30 + 2048 - 1920), state)  # leaves no samples over but the overlap
     fresh_state = pipeline.init_state()
     pipeline.frontend.feed(
-        state.frontend.samples[state.frontend.start : state.frontend.stop].copy(), fresh_state.frontend
+        state.standing.frontend.samples[state.standing.frontend.start : state.standing.frontend.stop].copy(),
+        fresh_state.standing.frontend,
     )
     after, _ = pipeline.step(x, pipeline.reset(state))
     fresh, _ = pipeline.step(x, fresh_state)
@@ -156,7 +162,7 @@ def test_a_long_silence_begins_a_new_piece_as_fresh_as_the_first() -> None:
     assert state.resets == 1
     again, state = pipeline.step(np.tile(music, 2), state)
     fresh_state = pipeline.init_state()
-    pipeline.frontend.feed(quiet[-1920:], fresh_state.frontend)  # the overlap and one hop wait for more
+    pipeline.frontend.feed(quiet[-1920:], fresh_state.standing.frontend)  # the overlap and one hop wait for more
     fresh, _ = pipeline.step(np.tile(music, 2), fresh_state)
     np.testing.assert_allclose(again[-1].probs, fresh[-1].probs, atol=1e-6)
     assert state.resets == 1
@@ -196,9 +202,9 @@ def test_an_hour_of_sound_neither_drifts_nor_leaks(pipeline: Pipeline) -> None:
     # The first minutes still hear their own beginning (the longest time constant is 20 s, and exp(-240/20) is
     # 6e-6); after that nothing may change any more.
     np.testing.assert_allclose(minutes[-1][-200:], minutes[4][-200:], atol=1e-5)
-    assert state.frontend.samples.size <= 1 << 18
-    assert np.isfinite(state.model.h).all()
-    assert np.isfinite(state.model.c).all()
+    assert state.standing.frontend.samples.size <= 1 << 18
+    assert np.isfinite(state.standing.model.h).all()
+    assert np.isfinite(state.standing.model.c).all()
 
 
 @pytest.mark.parametrize("make_signal", [signals.square, lambda n: np.full(n, 1e-38, np.float32), signals.tone])

@@ -70,6 +70,10 @@ class Scripted:
     def warm(self) -> None:
         pass
 
+    def step_each(self, xs: list[np.ndarray], states: list[Heard], outs: list[np.ndarray]) -> None:
+        for x, state, out in zip(xs, states, outs, strict=True):
+            self.step(x, state, out)
+
     def step(self, x: np.ndarray, state: Heard, out: np.ndarray | None = None) -> tuple[np.ndarray, Heard]:
         assert out is not None
         self.steps += 1
@@ -91,7 +95,8 @@ class Scripted:
 
 def make(**settings: float) -> Pipeline:
     ours = {"change_smoothing_s": 0.1, "change_delay_s": DELAY / HOPS_PER_S, "change_refractory_s": 3.0}
-    return Pipeline(Frontend(SPEC), Scripted(), Calibration(), PolicySettings(**{**ours, **settings}))
+    alone = {"young_life_s": 0.0, "probation_s": 0.0}  # a report of a change is believed at once, and nothing else
+    return Pipeline(Frontend(SPEC), Scripted(), Calibration(), PolicySettings(**{**ours, **alone, **settings}))
 
 
 def spectra(*parts: tuple[str | None, float], seed: int = 0) -> np.ndarray:
@@ -146,12 +151,12 @@ def test_after_a_change_the_state_is_that_of_a_piece_that_began_at_the_cut() -> 
     assert change.track_start is not None
     alone = hear(pipeline, power[change.track_start.hop :], fresh)
     assert state.resets == 1
-    assert state.model.names == fresh.model.names == ["metal"] * len(alone)
-    np.testing.assert_array_equal(np.stack(state.model.frames), np.stack(fresh.model.frames))
-    np.testing.assert_array_equal(state.frontend.memory, fresh.frontend.memory)
-    np.testing.assert_array_equal(state.probs, fresh.probs)
-    np.testing.assert_array_equal(state.smoother.mean, fresh.smoother.mean)
-    np.testing.assert_array_equal(state.music_smoother.mean, fresh.music_smoother.mean)
+    assert state.standing.model.names == fresh.standing.model.names == ["metal"] * len(alone)
+    np.testing.assert_array_equal(np.stack(state.standing.model.frames), np.stack(fresh.standing.model.frames))
+    np.testing.assert_array_equal(state.standing.frontend.memory, fresh.standing.frontend.memory)
+    np.testing.assert_array_equal(state.standing.probs, fresh.standing.probs)
+    np.testing.assert_array_equal(state.standing.smoother.mean, fresh.standing.smoother.mean)
+    np.testing.assert_array_equal(state.standing.music_smoother.mean, fresh.standing.music_smoother.mean)
     assert state.decision.heard == fresh.decision.heard
 
 
@@ -166,8 +171,8 @@ def test_the_same_from_samples() -> None:
     assert abs(change.track_start.hop - 140) <= 1
     fresh = pipeline.init_state()
     pipeline.step(sound[change.track_start.sample :], fresh)
-    np.testing.assert_array_equal(np.stack(state.model.frames), np.stack(fresh.model.frames))
-    np.testing.assert_array_equal(state.probs, fresh.probs)
+    np.testing.assert_array_equal(np.stack(state.standing.model.frames), np.stack(fresh.standing.model.frames))
+    np.testing.assert_array_equal(state.standing.probs, fresh.standing.probs)
     assert [h.end_sample for h in hops] == [SPEC.n_fft + SPEC.hop * k for k in range(len(hops))]
 
 
@@ -233,6 +238,64 @@ def test_tracks_are_counted_with_why_they_began() -> None:
     # Silence belongs to the track before it.
     silent = [h for h in hops if h.decision.state is State.SILENCE and h.hop > 100]
     assert {h.track for h in silent} == {2, 4}
+
+
+def test_a_change_that_the_model_misses_is_found_by_the_young_state() -> None:
+    pipeline = make(change_threshold=1.0, smoothing_s=3600.0, young_life_s=3.0, young_from_s=2.0)
+    hops = hear(pipeline, spectra(("disco", 20), ("metal", 20)), state := pipeline.init_state())
+    [change] = changes(hops)
+    cut = round(20 * HOPS_PER_S)
+    # At the latest it is found by the young state that begins after the cut: within a life, and then 2 s.
+    assert cut + HOPS_PER_S <= change.hop <= cut + 5.0 * HOPS_PER_S + 2
+    assert change.track_start is not None
+    assert abs(change.track_start.hop - cut) <= 3.0 * HOPS_PER_S + 1
+    assert state.resets == 1
+    assert state.standing.model.names.count("disco") < HOPS_PER_S
+    assert hops[-1].probs[LABELS.index("metal")] > 0.9
+
+
+def test_what_the_young_state_agrees_with_changes_nothing() -> None:
+    pipeline, alone = make(young_life_s=3.0, young_from_s=2.0), make()
+    power = spectra(("disco", 30), ("speech", 3), ("disco", 10))
+    state = pipeline.init_state()
+    assert_same(
+        [dataclasses.replace(h, model_ns=0, frontend_ns=0) for h in hear(pipeline, power[: len(power) - 20], state)],
+        [
+            dataclasses.replace(h, model_ns=0, frontend_ns=0)
+            for h in hear(alone, power[: len(power) - 20], alone.init_state())
+        ],
+    )
+
+
+def test_a_false_report_of_a_change_costs_the_state_nothing() -> None:
+    """Half a second of something else stirs the model; then all is as before, and the standing state goes on."""
+    pipeline = make(probation_s=3.0, silence_reset_s=60.0)
+    power = spectra(("disco", 20), ("metal", 0.5), ("disco", 20))
+    state = pipeline.init_state()
+    hops = hear(pipeline, power, state)
+    assert changes(hops) == []
+    assert pipeline.runtime.steps > len(power) + 2.5 * HOPS_PER_S  # it was on probation
+    assert hops[-1].age_s == pytest.approx(len(power) / HOPS_PER_S)
+    assert state.resets == 0
+    assert not state.probation
+    assert len(state.standing.model.names) == len(power)
+    assert hops[-1].decision.label == "disco"
+    assert hops[-1].probs[LABELS.index("disco")] > 0.9
+
+
+def test_on_probation_the_young_state_speaks_and_is_then_adopted() -> None:
+    pipeline, at_once = make(probation_s=3.0), make()
+    power = spectra(("disco", 20), ("metal", 20))
+    state, other = pipeline.init_state(), at_once.init_state()
+    hops, theirs = hear(pipeline, power, state), hear(at_once, power, other)
+    for one, their in zip(hops, theirs, strict=True):
+        np.testing.assert_array_equal(one.probs, their.probs)
+        assert one.decision == their.decision
+    # A track is reported once it is sure, and dated as it would have been at once.
+    [change], [sooner] = changes(hops), changes(theirs)
+    assert change.track_start == sooner.track_start
+    assert state.resets == other.resets == 1
+    assert state.standing.model.names == other.standing.model.names
 
 
 def test_speech_is_not_music_and_music_after_it_is() -> None:
@@ -305,5 +368,6 @@ def test_the_shipped_model_hears_tracks_of_real_music_one_after_another() -> Non
     assert set(steps.tolist()) <= {0, 1}
     assert [h.track for h in changes(hops)] == list(range(2, hops[-1].track + 1))
     gaps = np.diff([h.hop for h in changes(hops)])
-    assert (gaps > round(settings.posterior.change_refractory_s * pipeline.hops_per_s)).all()
+    least_s = min(settings.posterior.change_refractory_s, settings.posterior.young_from_s)
+    assert (gaps >= round(least_s * pipeline.hops_per_s)).all()
     assert all(h.track_start is not None and 0 <= h.track_start.hop <= h.hop for h in hops)

@@ -50,6 +50,8 @@ class DeviceSource:
         zeros_restart_s: reopen the device after this long of exact zeros, which is what a muted, moved or
             unloaded device gives for ever; the time doubles to 300 s while zeros go on; 0 for never.
         capacity: samples that the ring holds, over all channels.
+        pulse_source: name of the PulseAudio source (``….monitor`` for what is played) that the device ``pulse`` is
+            to capture; empty for the server's default.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class DeviceSource:
         latency_s: float = 0.05,
         zeros_restart_s: float = 30.0,
         capacity: int = DEFAULT_CAPACITY,
+        pulse_source: str = "",
     ) -> None:
         self.name = name
         self.stats = SourceStats()
@@ -71,6 +74,7 @@ class DeviceSource:
         self._block_samples = block_samples
         self._latency_s = latency_s
         self._capacity = capacity
+        self._pulse_source = pulse_source
         self._zeros_restart_s = zeros_restart_s
         self._zeros_patience_s = zeros_restart_s
         self._zeros_s = 0.0
@@ -158,13 +162,20 @@ class DeviceSource:
         self._seen_xruns = self._seen_dropped = 0
         self._clock = None
         self._child = CaptureChild(
-            self._device, self._sample_rate, self._channels, self._block_samples, self._latency_s, self._capacity
+            self._device,
+            self._sample_rate,
+            self._channels,
+            self._block_samples,
+            self._latency_s,
+            self._capacity,
+            {"PULSE_SOURCE": self._pulse_source} if self._pulse_source else {},
         )
 
     def _begin(self, child: CaptureChild) -> None:
         """Take note of the format at the first opening; later children must keep it."""
         self._sample_rate, self._channels = child.ring.sample_rate, child.ring.channels
-        self._info = SourceInfo(self.name, child.ring.text, self._sample_rate, self._channels, live=True)
+        description = f"{child.ring.text}: {self._pulse_source}" if self._pulse_source else child.ring.text
+        self._info = SourceInfo(self.name, description, self._sample_rate, self._channels, live=True)
 
     def _take_all(self) -> Block | None:
         """Everything that has come, as one block: callbacks come in bursts, and each block costs the same."""

@@ -10,12 +10,15 @@ import sysconfig
 import tempfile
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from rtgenre.audio.bell import Bell
 from rtgenre.audio.inputs import InputDevice
 from rtgenre.audio.ring import ChildState, Chunk, RingReader
 from rtgenre.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 _REAP_S = 1.0
@@ -33,6 +36,7 @@ class CaptureChild:
         block_samples: frames in a block.
         latency_s: buffering to ask the sound system for.
         capacity: samples that the ring holds, over all channels.
+        environment: variables for the child, beside ours.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class CaptureChild:
         block_samples: int,
         latency_s: float,
         capacity: int,
+        environment: Mapping[str, str],
     ) -> None:
         self.ring = RingReader(capacity)
         self._bell = Bell()
@@ -55,7 +60,7 @@ class CaptureChild:
         try:
             self._popen = subprocess.Popen(
                 [*_COMMAND, *options],
-                env=_environment(),
+                env=_environment() | dict(environment),
                 stdin=subprocess.PIPE,  # never written to: its end tells the child that we are gone
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,

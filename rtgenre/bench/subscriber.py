@@ -17,7 +17,7 @@ def main() -> None:
     """Print one JSON object: for each hop (seq, t_audio_ns, t_received_ns), and what was missed."""
     address, hops = sys.argv[1], int(sys.argv[2])
     rows: list[tuple[int, int, int]] = []
-    with Subscriber(address, topics=[wire.topic("bench", "posterior")]) as feed:
+    with Subscriber(address, topics=[wire.topic("bench", "posterior")], recover=False) as feed:
         print("ready", flush=True)
         while len(rows) < hops:
             received = feed.receive(PATIENCE_S)

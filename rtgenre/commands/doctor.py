@@ -109,18 +109,22 @@ def _sound(settings: config.Settings) -> Finding:
     from rtgenre.audio.capture import list_devices
     from rtgenre.audio.inputs import choose_input
 
-    kind, _, wanted = settings.source.use.partition(":")
+    uses = dict.fromkeys(source.use for source in settings.all_sources)
+    names, (kind, _) = [], config.source_kind(settings.all_sources[0].use)
     try:
         found = list_devices()
-        if kind in {"auto", "device"}:
-            chosen = choose_input(found, wanted or None)
-            return Finding("sound input", Verdict.OK, f"{chosen.full_name} ({len(found)} in all)")
+        for use in uses:
+            kind, wanted = config.source_kind(use)
+            if kind in {"auto", "device"}:
+                names.append(choose_input(found, wanted or None).full_name)
+        if names:
+            return Finding("sound input", Verdict.OK, f"{', '.join(names)} ({len(found)} in all)")
     except RtgenreError as error:
         verdict = Verdict.FAILURE if kind == "device" else Verdict.WARNING
         demo = "" if kind == "device" else "; `rtgenre run` will play its demo"
         code = error.exit_code if verdict is Verdict.FAILURE else EX_OK
         return Finding("sound input", verdict, error.message + demo, error.remedy, code)
-    return Finding("sound input", Verdict.OK, f"{len(found)} devices; settings choose {settings.source.use}")
+    return Finding("sound input", Verdict.OK, f"{len(found)} devices; settings choose {', '.join(uses)}")
 
 
 def _ring(_settings: config.Settings) -> Finding:
@@ -174,11 +178,13 @@ def _kernels(_settings: config.Settings) -> Finding:
 
 
 def _ports(settings: config.Settings) -> Finding:
-    from rtgenre.outputs.zmq_feed import check_address
+    from rtgenre.outputs.zmq_feed import split
 
+    app.feed_curve(settings.feed)
     busy = []
-    for setting, address in (("feed.publish", settings.feed.publish), ("feed.control", settings.feed.control)):
-        check_address(address, setting)
+    wanted = [("feed.publish", a) for a in split(settings.feed.publish)]
+    wanted += [("feed.control", a) for a in split(settings.feed.control)]
+    for setting, address in wanted:
         host, _, port = address.removeprefix("tcp://").rpartition(":")
         if address.startswith("tcp://") and port.isdecimal():
             family = socket.AF_INET6 if ":" in host else socket.AF_INET

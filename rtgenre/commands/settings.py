@@ -9,20 +9,18 @@ import msgspec
 from rtgenre import app
 from rtgenre.config import flatten
 from rtgenre.errors import EX_OK
-from rtgenre.outputs.zmq_feed import check_address
 
 if TYPE_CHECKING:
     from rtgenre.config import Loaded
 
 
 def check(loaded: Loaded) -> int:
-    """Look beyond types and ranges: does the model exist, may the addresses be bound?
+    """Look beyond types and ranges: does the model exist, may the addresses be bound, are their keys there?
 
     Raises:
         RtgenreError: something cannot work.
     """
-    check_address(loaded.settings.feed.publish, "feed.publish")
-    check_address(loaded.settings.feed.control, "feed.control")
+    app.feed_curve(loaded.settings.feed)
     app.load_checkpoint(loaded.settings.model)
     print(f"{loaded.path or 'no settings file: defaults'}: ok")
     return EX_OK
@@ -44,4 +42,9 @@ def show(loaded: Loaded, *, with_origin: bool) -> int:
         origin = f"  # {loaded.origins[full_name]}" if with_origin else ""
         # JSON's strings, numbers, booleans and lists are TOML's too.
         print(f"{key} = {msgspec.json.encode(value).decode()}{origin}")
+    for source in loaded.settings.sources:
+        origin = f"  # {loaded.origins['sources']}" if with_origin else ""
+        print(f"\n[[sources]]{origin}")
+        for key in source.__struct_fields__:
+            print(f"{key} = {msgspec.json.encode(getattr(source, key)).decode()}")
     return EX_OK

@@ -29,7 +29,7 @@ def train(settings_of: Callable[[], TrainSettings]) -> int:
     Raises:
         RtgenreError: the data cannot be used.
     """
-    _need("torch", "sklearn", "matplotlib")
+    need("torch", "sklearn", "matplotlib")
     import dataclasses
 
     from rtgenre.config import ModelSettings
@@ -50,7 +50,12 @@ def train(settings_of: Callable[[], TrainSettings]) -> int:
     return EX_OK
 
 
-def _need(*modules: str) -> None:
+def need(*modules: str) -> None:
+    """Refuse to begin without what training needs.
+
+    Raises:
+        UsageError: a module is missing.
+    """
     import importlib.util
 
     missing = [name for name in modules if importlib.util.find_spec(name) is None]

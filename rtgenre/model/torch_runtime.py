@@ -36,6 +36,10 @@ class TorchRuntime(RuntimeBase):
         super().__init__(checkpoint)
         self._network = network.from_checkpoint(checkpoint)
 
+    def step_each(self, xs: Sequence[FloatArray], states: Sequence[ModelState], outs: Sequence[FloatArray]) -> None:
+        """See ``Runtime.step_each``: truly one batch."""
+        self._step_gathered(max(1, len(states)), xs, states, outs)
+
     def _advance(self, x: FloatArray, state: ModelState, out: FloatArray) -> None:
         # A second thread costs more than it gives at this size; the setting is the whole program's, so it is
         # put back.
@@ -91,10 +95,14 @@ class CudaRuntime(RuntimeBase):
         self._graph = self._capture()
 
     def init_state(self, batch: int = 1) -> ModelState:
-        """A fresh state; ``batch`` must be the one the graph was captured for."""
-        if batch != self._batch:
+        """A fresh state; ``batch`` must be the one the graph was captured for, or 1 for ``step_each``."""
+        if batch not in {1, self._batch}:
             raise ValueError(f"batch is {batch}, this runtime was opened for {self._batch}")
         return super().init_state(batch)
+
+    def step_each(self, xs: Sequence[FloatArray], states: Sequence[ModelState], outs: Sequence[FloatArray]) -> None:
+        """See ``Runtime.step_each``: one launch for as many streams as the graph was captured for."""
+        self._step_gathered(self._batch, xs, states, outs)
 
     def warm(self) -> None:
         """Nothing to do: the graph was captured when the runtime was made."""
@@ -119,6 +127,9 @@ class CudaRuntime(RuntimeBase):
         self._host_out.copy_(result, non_blocking=True)
 
     def _advance(self, x: FloatArray, state: ModelState, out: FloatArray) -> None:
+        if state.batch != self._batch:  # one stream alone: soft resets, warm-up
+            self._step_gathered(self._batch, [x], [state], [out])
+            return
         np.copyto(self._x, x.reshape(-1))
         for travelling, array in zip(self._before, state.arrays(), strict=True):
             np.copyto(travelling, array.reshape(-1), casting="same_kind")

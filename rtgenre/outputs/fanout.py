@@ -32,6 +32,10 @@ class FanOut:
         """Send that sound has stopped arriving; the engine's thread."""
         self._send(self._composer.stale(last, t_audio_ns))
 
+    def on_title(self, title: str) -> None:
+        """Take in what the source itself says it plays; the engine's thread."""
+        self._composer.on_title(title)
+
     def has_room(self) -> bool:
         """False while some output is far behind; any thread."""
         return all(len(mailbox) < ROOM for mailbox in self._mailboxes)

@@ -133,17 +133,22 @@ class StateMessage(SourceMessage, frozen=True, kw_only=True, tag="state"):
 class TrackMessage(SourceMessage, frozen=True, kw_only=True, tag="track"):
     """When a track is recognised to have begun; its number is ``track``.
 
+    Sent again, with the same number, where the source itself says that it plays another title: a station may do so
+    some seconds before or after the music changes.
+
     Attributes:
         reason: how that is known: the first sound, a change that the model heard, sound after a long silence or
             after much lost audio, or a reset that was asked for.
         since_hop: index of the track's first hop. With ``change`` it is estimated, and earlier than ``hop``: from
             there on the sound was heard again, from a fresh state.
         since_s: position of that hop's beginning in the source.
+        title: what the source itself says it plays now, such as "artist - title"; empty where it says nothing.
     """
 
     reason: ReasonName
     since_hop: Count
     since_s: Annotated[float, Meta(ge=0.0)]
+    title: str = ""
 
 
 class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,7 +202,10 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
         model: which model is loaded.
         sources: report of each source by name.
         subscribers: connections to the feed.
-        feed_dropped: messages that the feed itself had to drop.
+        feed_dropped: messages that the feed itself had to drop: none of its subscribers was sent them.
+        feed_overruns: times that some subscriber was too slow and began to lose messages.
+        refused_connections: to the feed's ports, that came to nothing: too many, no allowed key, a foreign protocol.
+        refused_requests: answered with an error on the control port.
         own_labels: one's own labels, beside the model's.
     """
 
@@ -213,6 +221,9 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     sources: dict[str, SourceReport]
     subscribers: Count
     feed_dropped: Count
+    feed_overruns: Count = 0
+    refused_connections: Count = 0
+    refused_requests: Count = 0
     own_labels: tuple[str, ...] = ()
 
 
@@ -227,11 +238,13 @@ class Envelope:
         topic: where it goes.
         message: all but the publishing clocks.
         t_ready_ns: monotonic clock when the engine was done with it.
+        body: of a message that comes from a feed: it is stamped already, and is passed on as it came.
     """
 
     topic: str
     message: Message
     t_ready_ns: int
+    body: bytes | None = None
 
 
 _encoder = msgspec.json.Encoder()
@@ -244,16 +257,21 @@ def publish(envelope: Envelope) -> bytes:
     Returns:
         UTF-8 JSON, one line.
     """
-    now_ns = time.monotonic_ns()
+    return _encoder.encode(stamped(envelope)) if envelope.body is None else envelope.body
+
+
+def stamped(envelope: Envelope) -> Message:
+    """The message with the publishing clocks of now; one that comes from a feed has them already."""
     message = envelope.message
+    if envelope.body is not None:
+        return message
+    now_ns = time.monotonic_ns()
     if isinstance(message, Heartbeat):
-        stamped: Message = msgspec.structs.replace(message, t_publish_ns=now_ns, t_wall=wall_clock())
-    else:
-        wait_ms = _ms(now_ns - envelope.t_ready_ns)
-        spent = message.latency_ms
-        latency = msgspec.structs.replace(spent, publish=wait_ms, total=round(spent.total + wait_ms, 4))
-        stamped = msgspec.structs.replace(message, t_publish_ns=now_ns, t_wall=wall_clock(), latency_ms=latency)
-    return _encoder.encode(stamped)
+        return msgspec.structs.replace(message, t_publish_ns=now_ns, t_wall=wall_clock())
+    wait_ms = _ms(now_ns - envelope.t_ready_ns)
+    spent = message.latency_ms
+    latency = msgspec.structs.replace(spent, publish=wait_ms, total=round(spent.total + wait_ms, 4))
+    return msgspec.structs.replace(message, t_publish_ns=now_ns, t_wall=wall_clock(), latency_ms=latency)
 
 
 def decode(body: bytes) -> Message:
@@ -315,6 +333,11 @@ class Composer:
         self._seq: dict[str, int] = {}
         self._last: tuple[str, str | None] | None = None
         self._track = 0
+        self._title, self._told_title = "", ""
+
+    def on_title(self, title: str) -> None:
+        """The source itself says what it plays from the next hop on."""
+        self._title = title
 
     def compose(self, posterior: Posterior, t_audio_ns: int, t_start_ns: int, t_ready_ns: int) -> list[Envelope]:
         """Messages of one hop: always a posterior first, and a decision, a state or a track where it changed.
@@ -366,13 +389,14 @@ class Composer:
             "model": self._model,
         }
         envelopes = [self._envelope(kind, fields, t_ready_ns) for kind in kinds]
-        start, is_new = posterior.track_start, posterior.track != self._track
-        self._track = posterior.track
+        start, is_new = posterior.track_start, (posterior.track, self._title) != (self._track, self._told_title)
         if start is not None and is_new:
+            self._track, self._told_title = posterior.track, self._title
             begun = {
                 "reason": start.reason.value,
                 "since_hop": start.hop,
                 "since_s": round(start.sample / self._sample_rate, 6),
+                "title": self._title,
             }
             envelopes.append(self._envelope(TrackMessage, fields | begun, t_ready_ns))
         return envelopes

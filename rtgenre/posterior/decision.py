@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Seconds = Annotated[float, Meta(ge=0.0, le=3600.0)]
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+Odds = Annotated[float, Meta(ge=1.0, le=1e6)]
 
 POWER_FLOOR = 1e-16  # −160 dB: digital silence gets a finite level
 FULL_SCALE_SINE_DB = 10 * np.log10(2.0)  # its mean square is 1/2 and its level is 0 dBFS by definition
@@ -46,6 +47,11 @@ class PolicySettings:
         change_refractory_s: a track is not taken to end sooner than this after it began or was recognised.
         change_delay_s: from a cut to the rise of the probability: the new track began so much earlier.
         change_lookback_s: at most so much of the new track is heard again, from a fresh state.
+        young_life_s: beside the standing state a young one is begun this often, for a second opinion; 0: none.
+        young_from_s: heard for so long, the young state is adopted and another track has begun …
+        young_odds: … where it finds its genre so many times more probable than that of the standing one.
+        probation_s: after a report of a change the young state speaks; so long after, it is judged; 0: adopted at once.
+        probation_odds: it is then adopted where it finds its genre so many times more probable, dropped otherwise.
         change_settle_s: for so long after a change the genre may change without margin and dwell time …
         change_dwell_s: … once another has led for this long.
         silence_dbfs: at or below this level is silence …
@@ -55,7 +61,7 @@ class PolicySettings:
         gap_reset_s: lost audio this long does the same.
     """
 
-    smoothing_s: Annotated[float, Meta(gt=0.0, le=3600.0)] = 10.0
+    smoothing_s: Annotated[float, Meta(gt=0.0, le=3600.0)] = 20.0
     warmup_s: Seconds = 0.5
     margin: Fraction = 0.08
     dwell_s: Seconds = 1.0
@@ -64,11 +70,16 @@ class PolicySettings:
     not_music_enter: Fraction = 0.3
     not_music_dwell_s: Seconds = 1.0
     not_music_leave: Fraction = 0.5
-    change_threshold: Fraction = 0.5
+    change_threshold: Fraction = 0.4
     change_smoothing_s: Seconds = 0.3
     change_refractory_s: Seconds = 5.0
     change_delay_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 0.8
     change_lookback_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 3.0
+    young_life_s: Seconds = 6.0
+    young_from_s: Seconds = 4.0
+    young_odds: Odds = 7.0
+    probation_s: Seconds = 5.0
+    probation_odds: Odds = 1.6
     change_settle_s: Seconds = 4.0
     change_dwell_s: Seconds = 0.5
     silence_dbfs: Annotated[float, Meta(ge=-160.0, le=0.0)] = -60.0

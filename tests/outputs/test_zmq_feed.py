@@ -2,9 +2,8 @@
 
 import json
 import struct
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,10 @@ from rtgenre.errors import ConfigError, FeedError, OutputError
 from rtgenre.outputs import wire
 from rtgenre.outputs.zmq_feed import MAX_REQUEST_BYTES, ZmqFeed
 from rtgenre.records import TrackReason
+from tests.outputs.talking import ANY, eventually, joined, publish, started, talking
 from tests.outputs.test_wire import VALIDATOR, composer, hop, on_track
 
 pytestmark = pytest.mark.real
-ANY = "tcp://127.0.0.1:*"
 
 
 @pytest.fixture(params=["tcp", "ipc"])
@@ -38,36 +37,14 @@ def feed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ZmqFeed]:
     feed.close()
 
 
-def eventually(condition: Callable[[], bool], timeout_s: float = 5.0) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def publish(feed: ZmqFeed, table: wire.Composer, first: int, n: int) -> None:
-    for k in range(first, first + n):
-        for envelope in table.compose(hop(k), 0, 0, time.monotonic_ns()):
-            feed.mailbox.put(envelope)
-
-
 def subscriber(feed: ZmqFeed, **options: object) -> Subscriber:
     return Subscriber(feed.publish_address, feed.control_address, **options)
-
-
-def joined(feed: ZmqFeed, table: wire.Composer, client: Subscriber) -> None:
-    """Send until the subscription is known to work, as ZeroMQ connects in the background."""
-    assert eventually(lambda: feed.subscribers > 0)
-    publish(feed, table, 0, 1)
-    assert client.receive(5.0) is not None
 
 
 def test_frames_are_topic_body_and_sequence_per_topic(feed: ZmqFeed) -> None:
     table = composer()
     publish(feed, table, 0, 3)
-    assert eventually(lambda: len(feed._last) == 3)
+    assert eventually(lambda: len(feed._cache) == 3)
     with zmq.Context() as context, context.socket(zmq.SUB) as plain:
         plain.subscribe(b"rtgenre.v1.mic.posterior.")
         plain.connect(feed.publish_address)
@@ -88,7 +65,7 @@ def test_tracks_have_a_topic_and_a_late_subscriber_learns_which_one_is_playing(f
     for step in steps:
         for envelope in table.compose(step, 0, 0, time.monotonic_ns()):
             feed.mailbox.put(envelope)
-    assert eventually(lambda: len(feed._last) == 4)
+    assert eventually(lambda: len(feed._cache) == 4)
     with subscriber(feed, topics=["rtgenre.v1.mic.track."]) as client:
         assert [r.topic for r in client.snapshot() if isinstance(r.message, wire.TrackMessage)] == [
             "rtgenre.v1.mic.track."
@@ -149,27 +126,10 @@ def test_a_resent_last_value_is_not_counted_twice(feed: ZmqFeed) -> None:
 
 
 def test_joining_with_a_snapshot_loses_nothing(feed: ZmqFeed) -> None:
-    table = composer()
-    stop = threading.Event()
-
-    def talk() -> None:
-        k = 0
-        while not stop.is_set():
-            publish(feed, table, k, 1)
-            k += 1
-            time.sleep(0.002)
-
-    talker = threading.Thread(target=talk)
-    talker.start()
-    try:
-        with subscriber(feed, topics=["rtgenre.v1.mic.posterior."]) as client:
-            assert eventually(lambda: feed.subscribers > 0)
-            time.sleep(0.1)
-            at_join = [r for r in client.snapshot() if r.topic.endswith(".posterior.")]
-            seen = [client.receive(5.0) for _ in range(100)]
-    finally:
-        stop.set()
-        talker.join()
+    with talking(feed), subscriber(feed, topics=["rtgenre.v1.mic.posterior."]) as client:
+        at_join = client.join()
+        seen = [client.receive(5.0) for _ in range(100)]
+    assert [r.topic for r in at_join] == ["rtgenre.v1.mic.posterior."]
     numbers = [r.seq for r in (*at_join, *seen) if r]
     assert numbers == list(range(numbers[0], numbers[0] + 101))
     assert client.missed == 0
@@ -197,26 +157,77 @@ def test_requests_are_answered_and_wrong_ones_refused(feed: ZmqFeed) -> None:
             client.request("")
 
 
-@pytest.mark.parametrize("frames", [[b"\xff\xfe"], [b"", b"\xff\xfe"], [b"", b"hello", b"more"], [b""]])
-def test_malformed_requests_never_crash(feed: ZmqFeed, frames: list[bytes]) -> None:
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [b"\xff\xfe"],
+        [b"", b"\xff\xfe"],
+        [b"", b"hello", b"more"],
+        [b""],
+        [b"", b"reset"],
+        [b"", b"since"],
+        [b"", b"since rtgenre.v1.mic.posterior. -1"],
+        [b"", b"since nowhere. 0"],
+        [b"", b"x" * (MAX_REQUEST_BYTES + 1)],
+    ],
+)
+def test_malformed_requests_are_answered_and_counted(feed: ZmqFeed, frames: list[bytes]) -> None:
     with zmq.Context() as context, context.socket(zmq.DEALER) as raw:
         raw.linger = 0
         raw.connect(feed.control_address)
         raw.send_multipart(frames)
         assert raw.poll(5000)
-        assert json.loads(raw.recv_multipart()[-1])["ok"] is False
+        answer = json.loads(raw.recv_multipart()[-1])
+    assert answer["ok"] is False
+    assert answer["error"]
+    assert feed.refused_requests == 1
     with subscriber(feed) as client:
         assert client.request("hello")["ok"]
+    assert feed.refused_requests == 1
 
 
-def test_a_huge_request_is_cut_off_and_the_feed_lives(feed: ZmqFeed) -> None:
-    with zmq.Context() as context, context.socket(zmq.DEALER) as raw:
+def test_a_request_of_ten_megabytes_is_told_that_it_is_too_long(feed: ZmqFeed) -> None:
+    with zmq.Context() as context, context.socket(zmq.REQ) as raw:
         raw.linger = 0
         raw.connect(feed.control_address)
-        raw.send_multipart([b"", b"x" * (10 * MAX_REQUEST_BYTES)])
-        assert not raw.poll(300)
+        raw.send(b"x" * 10_000_000)
+        assert raw.poll(10_000)
+        assert "at most 65536 bytes, this has 10000000" in json.loads(raw.recv())["error"]
+    assert feed.refused_requests == 1
     with subscriber(feed) as client:
         assert client.request("hello")["ok"]
+
+
+def test_what_a_failing_answer_says_and_that_the_feed_lives() -> None:
+    def fails(_rest: str) -> dict[str, object]:
+        raise RuntimeError("a defect")
+
+    feed = ZmqFeed(ANY, ANY, {"hello": lambda _: {}, "stats": fails})
+    feed.start()
+    with subscriber(feed) as client:
+        with pytest.raises(FeedError, match="its log says why"):
+            client.request("stats")
+        assert client.request("hello")["ok"]
+    feed.close()
+
+
+def test_kept_messages_are_given_again_page_by_page(feed: ZmqFeed) -> None:
+    publish(feed, composer(), 0, 1500)
+    assert eventually(lambda: len(feed._cache) == 3)
+    with subscriber(feed, topics=["rtgenre.v1.heartbeat."]) as client:
+        wanted = "since rtgenre.v1.mic.posterior."
+        first = client.request(f"{wanted} 0")
+        assert eventually(lambda: client.request(f"{wanted} 0")["newest"] == 1499)
+        page = client.request(f"{wanted} 1300")
+        rest = client.request(f"{wanted} 1490")
+        after = client.request(f"{wanted} 1500")
+    assert first["ok"]
+    assert (page["oldest"], page["newest"]) == (1500 - 1024, 1499)
+    assert [m["seq"] for m in page["messages"]] == list(range(1300, 1500))
+    assert [m["seq"] for m in rest["messages"]] == list(range(1490, 1500))
+    for entry in rest["messages"]:
+        VALIDATOR.validate(entry["body"])
+    assert after["messages"] == []
 
 
 def test_subscribers_are_counted(feed: ZmqFeed) -> None:
@@ -233,8 +244,8 @@ def test_what_was_put_before_the_close_is_sent() -> None:
         joined(feed, table, client)
         publish(feed, table, 1, 50)
         feed.close()
-        assert len(feed._last) == 3
-        assert feed._last[b"rtgenre.v1.mic.posterior."][1] == struct.pack("<Q", 50)
+        assert len(feed._cache) == 3
+        assert next(feed._cache.last((b"rtgenre.v1.mic.posterior.",)))[1].seq == 50
 
 
 def test_a_port_in_use_is_one_clear_error(feed: ZmqFeed) -> None:
@@ -263,6 +274,40 @@ def test_a_port_in_use_is_one_clear_error(feed: ZmqFeed) -> None:
 def test_addresses_that_are_refused(address: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         ZmqFeed(address, ANY, {})
+
+
+def test_a_feed_has_several_addresses() -> None:
+    with started(f"{ANY}, tcp://[::1]:*", ANY) as feed:
+        addresses, _ = feed.addresses
+        assert feed.publish_address == addresses[0]
+        publish(feed, composer(), 0, 3)
+        for address in addresses:
+            with Subscriber(address, feed.control_address, topics=["rtgenre.v1.mic.state."]) as client:
+                assert client.receive(5.0) is not None
+
+
+def test_a_slow_subscriber_loses_its_own_messages_and_that_is_counted() -> None:
+    with started() as feed, zmq.Context() as context, context.socket(zmq.SUB) as slow:
+        slow.rcvhwm, slow.rcvbuf = 2, 4096
+        slow.subscribe("rtgenre.v1.mic.posterior.")
+        slow.connect(feed.publish_address)
+        table = composer()
+        with subscriber(feed, topics=["rtgenre.v1.mic.posterior."], recover=False) as quick:
+            assert eventually(lambda: feed.subscribers == 2)
+            joined(feed, table, quick)
+            assert slow.poll(5000)
+            seen = []
+            for first in range(1, 5001, 250):
+                publish(feed, table, first, 250)
+                seen += [quick.receive(5.0) for _ in range(250)]
+        assert [r.seq for r in seen if r] == list(range(1, 5001))
+        assert (quick.missed, feed.dropped) == (0, 0)
+        assert feed.overruns > 0
+        got = []
+        while slow.poll(300):
+            got.append(struct.unpack("<Q", slow.recv_multipart()[2])[0])
+    assert len(got) < 5000
+    assert got == sorted(got)  # every loss is a jump in these
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:*", "tcp://[::1]:*", "tcp://localhost:*"])

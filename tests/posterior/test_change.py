@@ -9,7 +9,13 @@ HOPS_PER_S = 10.0
 
 
 def detector(**settings: float) -> ChangeDetector:
-    quick = {"change_smoothing_s": 0.0, "change_delay_s": 0.2, "change_lookback_s": 3.0, "change_refractory_s": 2.0}
+    quick = {
+        "change_threshold": 0.5,
+        "change_smoothing_s": 0.0,
+        "change_delay_s": 0.2,
+        "change_lookback_s": 3.0,
+        "change_refractory_s": 2.0,
+    }
     return ChangeDetector(PolicySettings(**{**quick, **settings}), HOPS_PER_S)
 
 

@@ -29,6 +29,24 @@ def present(view: SourceView | None, feed: FeedView) -> Heard:
     return view.last.state, view.last.top
 
 
+def summary_line(number: int, name: str, feed: FeedView, colours: Mapping[str, str], glyphs: Glyphs) -> Line:
+    """A source that is not shown, on one line: its key, its name, what is heard, how sure, how loud."""
+    view = feed.sources[name]
+    state, top = present(view, feed)
+    colour = colours.get(top, GREY) if top else STATE_COLOURS[state]
+    line: Line = [
+        Segment(f" {number} " if number <= 9 else "   ", style(bold=True)),
+        Segment(f"{glyphs.fit(name, 12)} ", style(FAINT)),
+        Segment(f"{glyphs.bullet} {glyphs.fit(top or word(state), 12)}", style(colour, bold=True)),
+    ]
+    if view.last is not None:
+        sure = f"{100 * view.last.confidence:3.0f} %" if top else "     "
+        line.append(Segment(f" {sure}  {view.level_dbfs:6.1f} dBFS".replace("-", glyphs.minus), style(FAINT)))
+    if view.report is not None:
+        line.append(Segment(f"  {view.report.description}", style(FAINT)))
+    return line
+
+
 def now_lines(
     view: SourceView, feed: FeedView, colours: Mapping[str, str], width: int, height: int, glyphs: Glyphs
 ) -> list[Line]:

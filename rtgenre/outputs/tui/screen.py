@@ -41,6 +41,7 @@ KEYS = (
 )
 FULL_WIDTH, FULL_HEIGHT = 78, 23
 _TABLE_HEIGHT = 8
+_OTHERS_HEIGHT = 10  # on a smaller screen other sources have no lines
 
 
 @dataclass(slots=True)
@@ -123,16 +124,19 @@ class Screen:
         labels = (*view.last.probs, *view.last.own) if view.last is not None else ()
         if labels != self.state.labels:
             self.state.labels, self.state.colours = labels, genre_colours(labels)
+        others = self._others(height)
+        full = not self.state.help_shown and width >= FULL_WIDTH and height - len(others) >= FULL_HEIGHT
+        room = height - len(others) - (3 if full else 2)
         if self.state.help_shown:
-            body = self._help(width, height - 2)
-        elif width >= FULL_WIDTH and height >= FULL_HEIGHT:
-            body = self._full(view, width, height - 3)
+            body = self._help(width, room)
+        elif full:
+            body = self._full(view, width, room)
         else:
-            body = self._compact(view, width, height - 2)
+            body = self._compact(view, width, room)
         head = self._head(view, width)
-        if len(body) == height - 3:
+        if full:
             head.append(self._identity(width))
-        lines = [*head, *body, self._foot(view, width)]
+        lines = [*head, *body, *others, self._foot(view, width)]
         return Frame([padded(safe_line(line, self._glyphs), width) for line in lines[:height]])
 
     @property
@@ -160,6 +164,20 @@ class Screen:
             room = width - sum(s.cell_length for s in (*left, *right)) - 1
             left.append(Segment(glyphs.fit(text, max(0, min(len(text), room))), style(FAINT)))
         return [spread(left, right, width)]
+
+    def _others(self, height: int) -> list[Line]:
+        """One line for each source that is not shown, as far as there is room for them."""
+        feed, colours, glyphs = self._shown, self.state.colours, self._glyphs
+        names = [name for name in feed.sources if name != self.source]
+        room = min(len(names), height // 4) if height >= _OTHERS_HEIGHT else 0
+        if not room:
+            return []
+        shown = names if len(names) <= room else names[: room - 1]
+        numbers = {name: number for number, name in enumerate(feed.sources, start=1)}
+        lines = [panels.summary_line(numbers[name], name, feed, colours, glyphs) for name in shown]
+        if len(shown) < len(names):
+            lines.append([Segment(f" and {len(names) - len(shown)} more: Tab", style(FAINT))])
+        return lines
 
     def _identity(self, width: int) -> Line:
         heartbeat, glyphs = self._shown.heartbeat, self._glyphs

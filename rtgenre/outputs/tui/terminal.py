@@ -34,6 +34,7 @@ def show(
     request: Callable[[str], object],
     *,
     console: Console | None = None,
+    source: str = "",
 ) -> None:
     """Show a feed until ``q``.
 
@@ -44,6 +45,7 @@ def show(
         next_messages: gives the messages that came since the last call; must not wait.
         request: sends a request (``"reset SOURCE"``) to the daemon; may take a second, may raise ``RtgenreError``.
         console: where to draw; standard output by default.
+        source: name of the source to show first; empty, or one that is not there, for the first.
 
     Raises:
         OutputError: standard output is no terminal that can be drawn on.
@@ -56,6 +58,7 @@ def show(
             "run it on a terminal, or pipe the output to get JSON lines",
         )
     screen = Screen(unicode=console.encoding.startswith("utf"))
+    screen.state.source = source
     last_beat = time.monotonic()
     with Terminal(console) as terminal:
         while True:

@@ -104,7 +104,7 @@ def test_what_is_learned_from_is_what_the_live_path_hears(tmp_path: Path) -> Non
     quiet, music = signals.noise(13_000, level=1e-5), signals.music(4 * 44100, sample_rate=44100)
     path = trees.write(tmp_path / "x.flac", np.concatenate((quiet, music)), 44100)
     state = pipeline.init_state()
-    live = [state.frame[0].copy() for hop in pipeline.hops(live_samples(path), state) if hop.age_s > 0]
+    live = [state.standing.frame[0].copy() for hop in pipeline.hops(live_samples(path), state) if hop.age_s > 0]
 
     frontend = Frontend(model.spec)
     heard = frontend.init_state()

@@ -1,0 +1,1 @@
+"""One file a paper: declarations, and how its networks are put together."""

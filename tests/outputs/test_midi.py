@@ -1,0 +1,306 @@
+"""MIDI through real ports of a JACK server, in the process that the daemon starts for it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rtgenre.outputs.midi import MidiOutput
+from rtgenre.outputs.midi.player import Player
+from rtgenre.outputs.settings import MidiSettings
+from tests.outputs.story import LABELS
+from tests.outputs.telling import envelope, eventually, heard
+from tests.virtual import JackServer, needs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rtgenre.outputs import wire
+
+pytestmark = [pytest.mark.real, needs("jackd")]
+CHANNEL = 15  # the sixteenth
+ALL_OFF = f"b{CHANNEL:x}7b00"
+
+
+def on(genre: str) -> str:
+    return f"9{CHANNEL:x}{36 + LABELS.index(genre):02x}64"
+
+
+def off(genre: str) -> str:
+    return f"8{CHANNEL:x}{36 + LABELS.index(genre):02x}00"
+
+
+def control(genre: str, value: int) -> str:
+    return f"b{CHANNEL:x}{20 + LABELS.index(genre):02x}{value:02x}"
+
+
+class Stage:
+    """A program on the same server: what it hears, and what it presses."""
+
+    def __init__(self, server: JackServer) -> None:
+        self.lines: list[str] = []
+        self._child = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("jack_midi.py"))],
+            env=os.environ | server.client_env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._child.stdout is not None
+        for line in self._child.stdout:
+            self.lines.append(line.strip())
+
+    @property
+    def notes(self) -> list[str]:
+        return [line for line in self.lines if line[:2] in {f"8{CHANNEL:x}", f"9{CHANNEL:x}"} or line == ALL_OFF]
+
+    def heard(self, *lines: str) -> bool:
+        """Whether it heard these, and nothing after them but other controls."""
+        return eventually(lambda: self.notes[-len(lines) :] == list(lines))
+
+    def press(self, event: str) -> None:
+        assert self._child.stdin is not None
+        self._child.stdin.write(event + "\n")
+        self._child.stdin.flush()
+
+    def close(self) -> None:
+        self._child.kill()
+        self._child.wait()
+        self._reader.join()
+        for pipe in (self._child.stdin, self._child.stdout):
+            assert pipe is not None
+            pipe.close()
+
+
+@contextmanager
+def stage(server: JackServer) -> Iterator[Stage]:
+    it = Stage(server)
+    try:
+        yield it
+    finally:
+        it.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[JackServer]:
+    with JackServer(tmp_path / "jack") as jack, jack.environment():
+        yield jack
+
+
+@contextmanager
+def playing(**settings: object) -> Iterator[MidiOutput]:
+    output = MidiOutput(MidiSettings(**settings))  # type: ignore[arg-type]
+    output.start()
+    try:
+        yield output
+    finally:
+        output.close()
+
+
+def put(output: MidiOutput, *messages: wire.Message) -> None:
+    for message in messages:
+        output.mailbox.put(envelope(message))
+
+
+def test_a_note_for_each_decision_the_last_off_before_and_all_off_in_silence_and_at_the_end(
+    server: JackServer,
+) -> None:
+    with stage(server) as it, playing() as output:
+        assert eventually(lambda: "connected" in it.lines)
+        put(output, heard("disco", p=0.5))
+        assert it.heard(on("disco"))
+        assert eventually(lambda: control("disco", 64) in it.lines)
+        put(output, heard("jazz"), heard("jazz"))
+        assert it.heard(off("disco"), on("jazz"))
+        put(output, heard(None), heard(None))
+        assert it.heard(on("jazz"), off("jazz"), ALL_OFF)
+        put(output, heard("rock"))
+        assert it.heard(ALL_OFF, on("rock"))
+        output.close()
+        assert it.heard(on("rock"), off("rock"), ALL_OFF, ALL_OFF)
+        assert output.starts == 1
+
+
+def test_controls_come_on_change_only_and_not_too_often(server: JackServer) -> None:
+    with stage(server) as it, playing(controls_hz=0.1) as output:
+        assert eventually(lambda: "connected" in it.lines)
+        put(output, *[heard("disco", p=0.5)] * 3, *(heard("disco", p=0.5 + k / 100) for k in range(20)))
+        put(output, heard(None))
+        assert it.heard(off("disco"), ALL_OFF)
+        controls = [line for line in it.lines if line.startswith(f"b{CHANNEL:x}") and line != ALL_OFF]
+        assert sorted(controls) == sorted(
+            control(label, 64 if label == "disco" else round(127 * 0.5 / 9)) for label in LABELS
+        )
+
+
+def test_a_daemon_that_is_killed_leaves_no_note_on(server: JackServer) -> None:
+    """The playing process outlives it just long enough."""
+    daemon = (
+        "import sys, time\n"
+        "from rtgenre.outputs.midi import MidiOutput\n"
+        "from rtgenre.outputs.settings import MidiSettings\n"
+        "from tests.outputs.telling import envelope, heard\n"
+        "output = MidiOutput(MidiSettings())\n"
+        "output.start()\n"
+        "while True:\n"
+        "    output.mailbox.put(envelope(heard('disco')))\n"
+        "    time.sleep(0.1)\n"
+    )
+    with (
+        stage(server) as it,
+        subprocess.Popen([sys.executable, "-c", daemon], cwd=Path(__file__).parents[2]) as process,
+    ):
+        try:
+            assert it.heard(on("disco"))
+        finally:
+            process.send_signal(signal.SIGKILL)
+        assert it.heard(on("disco"), off("disco"), ALL_OFF, ALL_OFF)
+
+
+def test_a_jack_server_that_dies_and_comes_back_is_survived(
+    server: JackServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with playing() as output:
+        with stage(server) as it:
+            assert eventually(lambda: "connected" in it.lines)
+            put(output, heard("disco"))
+            assert it.heard(on("disco"))
+            server.kill()
+        assert eventually(lambda: "the JACK server is gone" in caplog.text)
+        put(output, heard("jazz"))
+        server.start()
+        with stage(server) as it:
+            assert eventually(lambda: "midi is back" in caplog.text)
+            assert eventually(lambda: "connected" in it.lines)
+            put(output, heard("rock"))
+            assert it.heard(on("rock"))
+            put(output, heard(None))
+            assert it.heard(off("rock"), ALL_OFF)
+            output.close()
+    assert output.starts == 1
+
+
+def test_without_any_midi_it_waits_and_the_end_is_quick(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JACK_DEFAULT_SERVER", "nowhere")
+        patch.setenv("JACK_NO_START_SERVER", "1")
+        with playing() as output:
+            put(output, heard("disco"))
+            if Path("/dev/snd/seq").exists():
+                pytest.skip("this machine has ALSA's sequencer")
+            assert eventually(lambda: "no MIDI port can be opened" in caplog.text)
+            assert "start a JACK server" in caplog.text
+            pid = output.pid
+    assert pid is not None
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_playing_process_that_dies_is_started_again(server: JackServer, caplog: pytest.LogCaptureFixture) -> None:
+    with stage(server) as it, playing() as output:
+        assert eventually(lambda: "connected" in it.lines)
+        assert output.pid is not None
+        os.kill(output.pid, signal.SIGKILL)
+        assert eventually(lambda: it.lines.count("connected") == 2)
+        put(output, heard("disco"))
+        assert it.heard(on("disco"))
+        assert output.starts == 2
+    assert "ended with exit code -9" in caplog.text
+
+
+def test_what_comes_in_resets_holds_and_mutes(server: JackServer) -> None:
+    asked: list[str] = []
+    output = MidiOutput(MidiSettings(reset="note 60", hold="cc 64", mute="note 61"))
+    output.ask = asked.append
+    with stage(server) as it:
+        output.start()
+        assert eventually(lambda: "can press" in it.lines)
+        put(output, heard("disco"))
+        assert it.heard(on("disco"))
+        it.press("903c40")
+        assert eventually(lambda: asked == ["reset mic"])
+        it.press("903c00")  # let go
+        it.press("b04060")  # hold
+        threading.Event().wait(0.5)
+        put(output, heard("jazz"))
+        threading.Event().wait(0.3)
+        assert it.heard(on("disco"))
+        it.press("b04000")
+        it.press("b04060")
+        threading.Event().wait(0.5)
+        put(output, heard("jazz"))
+        assert it.heard(off("disco"), on("jazz"))
+        it.press("903d01")
+        assert it.heard(off("jazz"), ALL_OFF)
+        put(output, heard("rock"))
+        threading.Event().wait(0.3)
+        assert it.heard(off("jazz"), ALL_OFF)
+        output.close()
+    assert asked == ["reset mic"]
+
+
+class Written:
+    """A port that writes down what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[int, ...]] = []
+
+    def send(self, message: Sequence[int]) -> None:
+        self.sent.append(tuple(message))
+
+    def listen(self, _heard: object) -> None:
+        pass
+
+    def check(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_genres_beyond_the_last_note_and_control_are_left_out_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    port = Written()
+    player = Player(MidiSettings(note=120, control=115), lambda: port)
+    player.connect()
+    port.sent.clear()
+    for top in ("blues", "rock", "blues"):
+        player.show(heard(top))
+    notes = [m for m in port.sent if m[0] != 0xB0 | CHANNEL]
+    assert notes == [(0x9F, 120, 100), (0x8F, 120, 0), (0x9F, 120, 100)]
+    assert {m[1] for m in port.sent if m[0] == 0xB0 | CHANNEL} == {115, 116, 117, 118, 119, 123}
+    assert len(caplog.records) == 1
+
+
+def test_learn_sends_one_control_and_ports_lists_what_there_is(server: JackServer) -> None:
+    rtgenre = [sys.executable, "-m", "rtgenre", "midi"]
+    with stage(server) as it:
+        done = subprocess.run([*rtgenre, "ports"], capture_output=True, text=True, timeout=60, check=True)
+        assert '"stage:ear"' in done.stdout
+        done = subprocess.run(
+            [*rtgenre, "learn", "disco", "--seconds", "1.5"], capture_output=True, text=True, timeout=60, check=True
+        )
+        assert "CC 23 on channel 16" in done.stdout
+        events = [line for line in it.lines if line.startswith(f"b{CHANNEL:x}")]
+        assert len({line[4:] for line in events}) > 5
+        assert {line[:4] for line in events} == {control("disco", 0)[:4]}
+        done = subprocess.run(
+            [*rtgenre, "learn", "disco", "--note", "--seconds", "1"],
+            capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        assert it.heard(on("disco"), off("disco"), off("disco")) or it.heard(on("disco"), off("disco"))
+        done = subprocess.run([*rtgenre, "learn", "disko"], capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, "did you mean disco" in done.stderr) == (2, True)
