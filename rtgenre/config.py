@@ -17,7 +17,7 @@ import platformdirs
 from msgspec import Meta
 
 from rtgenre.errors import ConfigError, UsageError, nearest
-from rtgenre.outputs.settings import MidiSettings, MqttSettings, OscSettings, TextSettings
+from rtgenre.outputs.settings import MidiSettings, MqttSettings, OscSettings, TextSettings, WebSettings
 from rtgenre.posterior.decision import PolicySettings
 from rtgenre.sources import SourceSettings, check_source, check_together, shared, source_kind
 
@@ -54,17 +54,6 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     curve: Literal["auto", "always"] = "auto"
     keys: str = ""
     max_connections: Annotated[int, Meta(ge=1, le=500)] = 100
-
-
-class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Overlays, dashboard and metrics over HTTP (``[web]``)."""
-
-    enabled: bool = False
-    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] = 8898
-    token: str = ""
-    names: list[str] = []
-    max_clients: Annotated[int, Meta(ge=1, le=1000)] = 50
 
 
 class RecordSettings(msgspec.Struct, frozen=True, kw_only=True):

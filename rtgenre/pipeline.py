@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtgenre.frontend.lookback import Lookback
 from rtgenre.hearing import Ear
 from rtgenre.pipeline_state import PipelineState
-from rtgenre.posterior.change import ChangeDetector
 from rtgenre.posterior.decision import DecisionPolicy, level_dbfs
-from rtgenre.posterior.second import SecondOpinion, Verdict
-from rtgenre.records import Posterior, TrackReason, TrackStart
+from rtgenre.records import Posterior, TrackReason
+from rtgenre.tracks import Tracks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,22 +74,14 @@ class Pipeline:
         self.runtime = runtime
         self.own = own
         self.hops_per_s = frontend.spec.sample_rate / frontend.spec.hop
-        self.ear = Ear(frontend, runtime, calibration, settings, own)
-        self.change = ChangeDetector(settings, self.hops_per_s)
-        self.second = SecondOpinion(settings, self.hops_per_s)
         self.policy = DecisionPolicy(settings, runtime.labels, self.hops_per_s)
+        self.tracks = Tracks(frontend, Ear(frontend, runtime, calibration, settings, own), self.policy, settings)
         self.latency_samples = frontend.latency_samples
         self._gap_reset_samples = round(settings.gap_reset_s * frontend.spec.sample_rate)
 
     def init_state(self) -> PipelineState:
         """A state that has heard nothing; any thread."""
-        return PipelineState(
-            self.ear.init_state(),
-            self.ear.init_state(),
-            self.change.init_state(),
-            self.policy.init_state(),
-            Lookback.of_size(self.change.lookback, self.frontend.row_size),
-        )
+        return self.tracks.init_state()
 
     def hops(self, block: FloatArray, state: PipelineState) -> Iterator[Posterior]:
         """Take samples in and yield an answer for each hop that they complete, as soon as it is known.
@@ -174,7 +164,7 @@ class Pipeline:
         """
         if state.decision.heard:
             state.next_track = reason
-        self._forget(state)
+        self.tracks.forget(state)
         state.decision = self.policy.restart(state.standing.frontend.hop, state.decision)
         state.lookback.clear()
         return state
@@ -206,24 +196,15 @@ class Pipeline:
         level = level_dbfs(state.standing.frontend.level_power)
         sounds = self.policy.hear(level, state.decision)
         if sounds:
-            if state.decision.heard == 1:
-                self._begin_track(state.next_track, 1, state)
-            self._keep(state)
-            if self._has_young(state):
-                row = self.frontend.spectrum_row(state.standing.frontend)
-                self.frontend.hear_again(row, state.young.frontend, state.young.frame[0])
+            self.tracks.listen(state)
         return _Hop(level, sounds, before, t_frame_ns - t_start_ns, time.perf_counter_ns() - t_frame_ns)
-
-    def _has_young(self, state: PipelineState) -> bool:
-        """Whether there is a young state beside the standing one; young itself, that needs no second opinion."""
-        return state.probation or (not self.second.never and state.standing.heard >= self.second.first)
 
     def _step_model(self, states: Sequence[PipelineState]) -> int:
         """Step the model for these streams, from ``frame`` to ``outputs``; returns the time it took, ns."""
         t_start_ns = time.perf_counter_ns()
         batch: list[Hearing] = []
         for state in states:
-            batch += (state.standing, state.young) if self._has_young(state) else (state.standing,)
+            batch += self.tracks.hearings(state)
         if len(batch) == 1:
             self.runtime.step(batch[0].frame, batch[0].model, batch[0].outputs)
         elif batch:
@@ -234,7 +215,7 @@ class Pipeline:
         """From the model's outputs, or from silence, to what is said of the hop."""
         t_start_ns, heard = time.perf_counter_ns(), state.standing.frontend
         if hop.sounds:
-            self._understand(state)
+            self.tracks.understand(state)
             said = state.said
             state.decision = self.policy.decide(said.probs, said.music, heard.hop, state.decision)
         else:
@@ -262,74 +243,3 @@ class Pipeline:
             track_change=state.track > hop.track_before > 0,
             own=None if said.own is None else said.own.probs,
         )
-
-    def _understand(self, state: PipelineState) -> None:
-        """From the model's outputs to smoothed probabilities, what they weigh, and whether the track is a new one."""
-        has_young = self._has_young(state)
-        self.ear.understand(state.standing)
-        if has_young:
-            self.ear.understand(state.young)
-        new_hops, state.change = self.change.step(self.ear.change(state.standing), state.change)
-        if new_hops and not state.probation:
-            self._suspect(new_hops, state)
-            return
-        if has_young:
-            judge = self.second.on_probation if state.probation else self.second.unasked
-            self._follow(judge(state.standing.probs, state.young.probs, state.young.heard), state)
-        self._weigh(state)
-
-    def _weigh(self, state: PipelineState) -> None:
-        state.decision = self.policy.weigh(state.said.probs, state.said.music, state.decision)
-
-    def _keep(self, state: PipelineState) -> None:
-        """Remember the hop's spectrum, in case the track turns out to have begun with it."""
-        if state.standing.frontend.gap_samples:
-            state.lookback.clear()
-        state.lookback.keep(self.frontend.spectrum_row(state.standing.frontend))
-
-    def _suspect(self, new_hops: int, state: PipelineState) -> None:
-        """The model reports a change: a young state hears the new track again, as if all had begun there, and speaks.
-
-        Costs one hop's time (frontend and model) for each hop heard again, once a track.
-        """
-        new_hops = min(new_hops, state.lookback.kept)
-        self.ear.forget(state.young)
-        state.probation = True
-        state.decision = self.policy.begin_track(new_hops, state.decision)
-        for row in state.lookback.last(new_hops):
-            self.ear.hear_again(row, state.young)
-            self._weigh(state)
-        self._follow(self.second.on_probation(state.standing.probs, state.young.probs, new_hops), state)
-
-    def _follow(self, verdict: Verdict, state: PipelineState) -> None:
-        """Adopt the young state, or begin another."""
-        if verdict is Verdict.WAIT:
-            return
-        # What is said now comes from another state: its genre needs no margin over what the other one said.
-        if verdict is Verdict.DROP:
-            self.ear.forget(state.young)
-            if state.probation:
-                state.decision = self.policy.begin_track(state.standing.heard, state.decision)
-        else:
-            self._begin_track(TrackReason.CHANGE, state.young.heard, state)
-            if not state.probation:
-                state.decision = self.policy.begin_track(state.young.heard, state.decision)
-            self.ear.take_over(state.young, state.standing)
-            state.resets += 1
-        if state.probation or verdict is Verdict.ADOPT:
-            state.change = self.change.init_state()
-        state.probation = False
-
-    def _begin_track(self, reason: TrackReason, hops: int, state: PipelineState) -> None:
-        """Count a track whose last ``hops`` hops have been heard."""
-        spec, heard = self.frontend.spec, state.standing.frontend
-        back = hops - 1
-        state.track += 1
-        state.track_start = TrackStart(reason, heard.hop - back, heard.end_sample - spec.n_fft - back * spec.hop)
-
-    def _forget(self, state: PipelineState) -> None:
-        self.ear.forget(state.standing)
-        self.ear.forget(state.young)
-        state.change = self.change.init_state()
-        state.probation = False
-        state.resets += 1

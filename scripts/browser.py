@@ -33,16 +33,22 @@ class Page:
 
     Args:
         browser: whose.
-        session: the protocol's name of it.
+        target: the protocol's name of it.
+        session: the protocol's name of the conversation with it.
     """
 
-    def __init__(self, browser: Browser, session: str) -> None:
+    def __init__(self, browser: Browser, target: str, session: str) -> None:
         self._browser = browser
+        self._target = target
         self._session = session
 
     async def command(self, method: str, **arguments: object) -> dict[str, Any]:
         """Send a command of the protocol and wait for its answer."""
         return await self._browser.command(method, self._session, **arguments)
+
+    async def close(self) -> None:
+        """Close the tab."""
+        await self._browser.command("Target.closeTarget", targetId=self._target)
 
     async def open(self, url: str) -> None:
         """Go to an address."""
@@ -85,9 +91,14 @@ class Page:
 
 
 class Browser:
-    """A Chromium of our own; see ``open_browser``."""
+    """A Chromium of our own; see ``open_browser``.
+
+    Attributes:
+        pages: all tabs that were opened.
+    """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.pages: list[Page] = []
         self._socket = socket
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -104,10 +115,16 @@ class Browser:
         """A new tab."""
         target = await self.command("Target.createTarget", url="about:blank", newWindow=True)
         attached = await self.command("Target.attachToTarget", targetId=target["targetId"], flatten=True)
-        page = Page(self, attached["sessionId"])
+        page = Page(self, target["targetId"], attached["sessionId"])
+        self.pages.append(page)
         await page.resize(width, height)
         await page.open(url)
         return page
+
+    async def close_pages(self) -> None:
+        """Close all tabs."""
+        while self.pages:
+            await self.pages.pop().close()
 
     async def read(self) -> None:
         """Give answers to those who wait for them, until the connection ends."""
@@ -128,7 +145,7 @@ async def open_browser() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         raise AssertionError("Chromium is missing: apt-get install chromium")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
+        process = subprocess.Popen(
             [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,8 @@ import pytest
 from rtgenre.outputs import wire
 from tests import signals
 from tests.outputs.broker import Broker, needs_mosquitto, reading
+from tests.outputs.stage import ALL_OFF, CHANNEL, PERIOD, Stage, stage
 from tests.outputs.telling import eventually
-from tests.outputs.test_midi import ALL_OFF, CHANNEL, Stage, stage
 from tests.outputs.test_osc import receiver
 from tests.test_daemon import RTGENRE, TIMEOUT_S, daemon, environment, wav
 from tests.virtual import JackServer, needs
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from rtgenre.client import Subscriber
 
-pytestmark = [pytest.mark.real, needs("jackd"), needs_mosquitto]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(240), needs("jackd"), needs_mosquitto]
 RATE = 22050
 POLICY = """
 [posterior]
@@ -83,21 +84,20 @@ def decisions(feed: Subscriber, process: subprocess.Popen[bytes]) -> list[str | 
 
 
 def notes(it: Stage, labels: list[str]) -> list[str | None]:
-    """What was played; where no genre is decided for, all notes are switched off. At no time two notes."""
+    """What was played; where no genre is decided for, all notes are switched off. What must not be is in capitals."""
     played: list[str | None] = []
     sounding = ""
     for line in it.notes:
         number = line[2:4]
         if line == ALL_OFF:
-            assert not sounding, it.notes
-            played.append(None)
+            played.append("STILL ON" if sounding else None)
         elif line[:2] == f"8{CHANNEL:x}":
-            assert sounding == number, it.notes
+            if sounding != number:
+                played.append("WAS NOT ON")
             sounding = ""
         else:
-            assert not sounding, it.notes
+            played.append("TWO AT ONCE" if sounding else labels[int(number, 16) - 36])
             sounding = number
-            played.append(labels[int(number, 16) - 36])
     return played
 
 
@@ -112,23 +112,45 @@ def sections(folder: Path, osc: str, port: int, node: str) -> str:
     )
 
 
-def test_every_output_tells_the_same_decisions_in_the_same_order(tmp_path: Path) -> None:
-    quiet = np.zeros(RATE * 2)
-    parts = [quiet, quiet, *itertools.chain(*((signals.music(RATE * 3, seed=s), quiet) for s in (1, 2, 3)))]
-    sound = wav(tmp_path / "sound.wav", np.concatenate(parts).astype(np.float32))
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run told.
+
+    Attributes:
+        truth: decisions of the feed.
+        it: what JACK's client heard.
+        osc: of ``daemon`` and ``bridge``: address → values.
+        topics: of MQTT, in order.
+        files: of ``daemon`` and ``bridge``: texts, in order.
+        xruns: times that the JACK server itself says it lost something.
+    """
+
+    truth: list[str | None]
+    it: Stage
+    osc: dict[str, dict[str, list[object]]]
+    topics: list[tuple[str, str, bool]]
+    files: dict[str, list[str]]
+    xruns: int
+
+
+def run(folder: Path) -> Run:
+    folder.mkdir()
+    quiet = np.zeros(round(RATE * 1.5))
+    parts = [quiet, quiet, *itertools.chain(*((signals.music(RATE * 2, seed=s), quiet) for s in (1, 2, 3)))]
+    sound = wav(folder / "sound.wav", np.concatenate(parts).astype(np.float32))
     with ExitStack() as stack:
-        jack = stack.enter_context(JackServer(tmp_path / "jack"))
-        broker = stack.enter_context(Broker(tmp_path))
+        jack = stack.enter_context(JackServer(folder / "jack", period=PERIOD))
+        broker = stack.enter_context(Broker(folder))
         it = stack.enter_context(stage(jack))
         topics = stack.enter_context(reading(broker))
-        (where, near), (elsewhere, far) = (stack.enter_context(receiver()) for _ in range(2))
-        files = {n: stack.enter_context(watched(tmp_path / f"{n}.txt")) for n in ("daemon", "bridge")}
-        for name, target in (("daemon", where), ("bridge", elsewhere)):
-            midi = "[midi]\nenabled = true\n" if name == "daemon" else ""
-            (tmp_path / f"{name}.toml").write_text(sections(tmp_path, target, broker.port, name) + midi)
-        arguments = ["--source", f"file:{sound}", "--quiet", "--config", str(tmp_path / "daemon.toml")]
+        osc, files = {}, {}
+        for name, midi in (("daemon", "[midi]\nenabled = true\n"), ("bridge", "")):
+            target, osc[name] = stack.enter_context(receiver())
+            files[name] = stack.enter_context(watched(folder / f"{name}.txt"))
+            (folder / f"{name}.toml").write_text(sections(folder, target, broker.port, name) + midi)
+        arguments = ["--source", f"file:{sound}", "--quiet", "--config", str(folder / "daemon.toml")]
         process, feed = stack.enter_context(daemon(*arguments, **jack.client_env))
-        addresses = ["--feed", feed.publish, "--control", feed.control, "--config", str(tmp_path / "bridge.toml")]
+        addresses = ["--feed", feed.publish, "--control", feed.control, "--config", str(folder / "bridge.toml")]
         bridge = subprocess.Popen(
             [*RTGENRE, "bridge", "osc", "mqtt", "text", *addresses], env=environment(), stderr=subprocess.PIPE
         )
@@ -142,12 +164,22 @@ def test_every_output_tells_the_same_decisions_in_the_same_order(tmp_path: Path)
         assert bridge.returncode == 0, said
         assert b"Traceback" not in said
         assert eventually(lambda: ("rtgenre/bridge/status", "offline", False) in topics)
-    labels = [address.rpartition("/")[2] for address in near if "/p/" in address]
-    genre = {n: [p for topic, p, _ in topics if topic == f"rtgenre/{n}/file/genre"] for n in files}
-    assert len(set(truth)) >= 3, "the sound should make for more decisions"
-    assert truth.count(None) >= 3
-    assert told(notes(it, labels)) == truth
-    for name, came in (("daemon", near), ("bridge", far)):
-        assert told(genres_by_index(came["/rtgenre/file/index"], labels)) == truth, name
-        assert told("" if payload == "none" else payload for payload in genre[name]) == truth, name
-        assert told(files[name]) == truth, name
+        xruns = jack.log.read_text(errors="replace").count("XRun")
+    return Run(truth, it, osc, topics, files, xruns)
+
+
+def test_every_output_tells_the_same_decisions_in_the_same_order(tmp_path: Path) -> None:
+    for attempt in range(3):
+        done = run(tmp_path / str(attempt))
+        labels = [address.rpartition("/")[2] for address in done.osc["daemon"] if "/p/" in address]
+        played = told(notes(done.it, labels))
+        if played == done.truth or not done.xruns:  # else JACK itself says that it may have lost events: play again
+            break
+    assert len(set(done.truth)) >= 3, "the sound should make for more decisions"
+    assert done.truth.count(None) >= 3
+    assert played == done.truth
+    for name in ("daemon", "bridge"):
+        genres = [payload for topic, payload, _ in done.topics if topic == f"rtgenre/{name}/file/genre"]
+        assert told(genres_by_index(done.osc[name]["/rtgenre/file/index"], labels)) == done.truth, name
+        assert told("" if genre == "none" else genre for genre in genres) == done.truth, name
+        assert told(done.files[name]) == done.truth, name

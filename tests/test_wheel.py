@@ -27,6 +27,7 @@ def test_the_wheel_holds_everything_that_it_needs(tmp_path: Path) -> None:
     assert "rtgenre/bundled/models/gtzan-lstm/model.safetensors" in names
     assert "rtgenre/bundled/config.toml" in names
     assert "rtgenre/bundled/feed.schema.json" in names
+    assert "rtgenre/outputs/web/static/overlay.html" in names
     assert [n for n in names if n.startswith(("tests/", "docs/")) or n.endswith((".npz", ".wav"))] == []
     code = f"import sys; sys.path.insert(0, {str(installed)!r}); import rtgenre; print(rtgenre.__file__); "
     code += "from rtgenre.cli import main; sys.argv = ['rtgenre', 'doctor', '--json']; main()"

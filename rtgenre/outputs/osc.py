@@ -1,4 +1,4 @@
-"""OSC over UDP to any number of programs: ``/rtgenre/<source>/…``, the same addresses for all of them."""
+"""OSC over UDP to any number of programs, the same addresses for all of them: ``/rtgenre/<source>/…``."""
 
 from __future__ import annotations
 
@@ -35,9 +35,11 @@ def open_osc(settings: OscSettings) -> Courier:
     """The output, not yet started.
 
     Raises:
-        ConfigError: a target is not one.
+        ConfigError: a target or an address is not one.
     """
-    return Courier("osc", Osc([target(text) for text in settings.targets], with_top=settings.top))
+    for name in ("probability", "decided"):
+        _check_address(name, getattr(settings, name))
+    return Courier("osc", Osc(settings, [target(text) for text in settings.targets]))
 
 
 def target(text: str) -> Target:
@@ -56,6 +58,18 @@ def target(text: str) -> Target:
     return found["host"].strip("[]"), int(found["port"])
 
 
+def _check_address(name: str, template: str) -> None:
+    try:
+        filled = template.format(source="mic", genre="disco", number=1)
+    except (ValueError, LookupError, AttributeError) as error:
+        filled = f"? ({error})"
+    if template and (not filled.startswith("/") or _NOT_IN_ADDRESS.search(filled.replace("/", ""))):
+        raise ConfigError(
+            f"osc.{name} = {template!r} is not an address",
+            "begin it with /; it may hold {source}, {genre} and {number}, the genre's from 1",
+        )
+
+
 class Osc:
     """Sends to all targets; see ``courier.Counterpart``.
 
@@ -63,13 +77,13 @@ class Osc:
     so that one that comes later, or lost a packet, is right at once.
 
     Args:
-        targets: host and port of each.
-        with_top: also send the genre's name; some hosts take numbers only.
+        settings: what is sent to which addresses.
+        targets: host and port of each program.
     """
 
-    def __init__(self, targets: Sequence[Target], *, with_top: bool) -> None:
+    def __init__(self, settings: OscSettings, targets: Sequence[Target]) -> None:
+        self._settings = settings
         self._targets = list(targets)
-        self._with_top = with_top
         self._unknown: list[Target] = []
         self._addresses: list[tuple[socket.socket, tuple[object, ...]]] = []
         self._shown: dict[str, tuple[str | None, str]] = {}
@@ -86,19 +100,24 @@ class Osc:
         """All numbers with every hop; what is decided also at once when it changes."""
         now = (message.top, message.state)
         hop = isinstance(message, wire.PosteriorMessage)
-        if not hop and self._shown.get(message.source) == now:
+        before = self._shown.get(message.source, (None, ""))
+        if not hop and before == now:
             return
         self._shown[message.source] = now
         head = f"/rtgenre/{message.source}"
         labels = list(message.probs)
-        self._send(f"{head}/index", labels.index(message.top) if message.top in labels else -1)
+        index = labels.index(message.top) if message.top in labels else -1
+        self._send(f"{head}/index", index)
+        if self._settings.decided and index >= 0 and before[0] != message.top:
+            self._send(self._filled(self._settings.decided, message.source, labels[index], index), 1)
         self._send(f"{head}/silence", int(message.state in QUIET_STATES))
-        if self._with_top:
+        if self._settings.top:
             self._send(f"{head}/top", message.top or "")
         if hop:
             self._send(f"{head}/confidence", message.confidence)
-            for label, probability in message.probs.items():
-                self._send(f"{head}/p/{_NOT_IN_ADDRESS.sub('_', label)}", probability)
+        if hop and self._settings.probability:
+            for number, (label, probability) in enumerate(message.probs.items()):
+                self._send(self._filled(self._settings.probability, message.source, label, number), probability)
 
     def beat(self, heartbeat: wire.Heartbeat) -> None:
         """Once a second a number that grows, for each source."""
@@ -116,6 +135,10 @@ class Osc:
         for found, _ in self._addresses:
             found.close()
         self._addresses.clear()
+
+    @staticmethod
+    def _filled(template: str, source: str, label: str, index: int) -> str:
+        return template.format(source=source, genre=_NOT_IN_ADDRESS.sub("_", label), number=index + 1)
 
     def _look_up(self, level: int) -> None:
         missing = []

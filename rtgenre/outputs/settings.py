@@ -1,4 +1,4 @@
-"""Settings of the outputs for a stage: ``[midi]``, ``[osc]``, ``[mqtt]`` and ``[text]`` of ``config.toml``."""
+"""Settings of the outputs that only read messages: a section of ``config.toml`` each."""
 
 from __future__ import annotations
 
@@ -16,6 +16,17 @@ Level = Annotated[
     str, Meta(pattern=r"^[^/+#\s\x00]*$", description="one level of a topic: no /, +, # and no space in it")
 ]
 Prefix = Annotated[str, Meta(pattern=r"^([^/+#\s\x00]+(/[^/+#\s\x00]+)*)?$", description='such as "homeassistant"')]
+
+
+class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Overlays, dashboard and metrics over HTTP (``[web]``)."""
+
+    enabled: bool = False
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8898
+    token: str = ""
+    names: list[str] = []
+    max_clients: Annotated[int, Meta(ge=1, le=1000)] = 50
 
 
 class MidiSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +54,8 @@ class OscSettings(msgspec.Struct, frozen=True, kw_only=True):
         default_factory=lambda: ["resolume"]
     )
     top: bool = False
+    probability: str = "/rtgenre/{source}/p/{genre}"
+    decided: str = ""
 
 
 class MqttSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from rtgenre.errors import OutputError, UsageError
 from rtgenre.outputs import wire
 from rtgenre.palette import GREY, genre_colours, ink
 from rtgenre.plot import check_drawable
-from rtgenre.recording.setlist import Runs
+from rtgenre.recording.setlist import Runs, merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +35,8 @@ COLUMN_S = 0.2  # … and none shorter than this: two hops
 _DAY_S = 86_400.0  # matplotlib counts days
 _INK, _RULE, _PALE = "#2b3138", "#d7dbe0", "#eceef1"
 _INCHES_A_SOURCE = 3.6
+_TITLE_PAD = 14  # points: room for the ticks of tracks
+_LETTERS = 140  # that fit across the picture
 
 
 @dataclass(slots=True)
@@ -156,8 +158,8 @@ def _draw(figure: Figure, night: Night, title: str, zone: dt.tzinfo | None) -> N
         _draw_posterior(above, source, night, colours)
         _draw_band(below, source, night, colours)
         heading = title if number == 0 else ""
-        above.set_title(heading, loc="left", fontsize=13, fontweight="bold", pad=14)
-        above.set_title(name if len(night.sources) > 1 else "", loc="right", fontsize=11)
+        above.set_title(heading, loc="left", fontsize=13, fontweight="bold", pad=_TITLE_PAD)
+        above.set_title(name if len(night.sources) > 1 else "", loc="right", fontsize=11, pad=_TITLE_PAD)
     last = rows[-1, 0]
     locator = dates.AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]
     last.xaxis.set_major_locator(locator)
@@ -221,9 +223,11 @@ def _draw_band(axes: Axes, source: SourceNight, night: Night, colours: dict[str,
     for run in source.runs:
         colour = colours.get(run.decision, GREY) if run.is_music else _PALE
         axes.axvspan(run.begin_s / _DAY_S, run.end_s / _DAY_S, color=colour, lw=0)
+    # Names are those of runs with what is too short for a name merged: a flicker must not hide what was played.
+    for run in merge(source.runs, 4 * length_s / _LETTERS):
+        colour = colours.get(run.decision, GREY) if run.is_music else _PALE
         name = run.decision.replace("_", " ")
-        # About 140 letters fit across the picture.
-        if run.length_s / length_s * 140 > len(name):
+        if run.length_s / length_s * _LETTERS > len(name):
             middle = (run.begin_s + run.end_s) / 2 / _DAY_S
             axes.text(
                 *(middle, 0.47, name),

@@ -241,7 +241,10 @@ def write(
     """
     shipped = checkpoints.save(shipped, out)
     learned = np.flatnonzero(np.isin(material.split, list(shipped.training["splits"])))
-    write_background(pipeline_of(shipped), shipped, material.music, learned, out)
+    heard = [(material.music, learned)]
+    if material.other is not None:
+        heard.append((material.other, np.flatnonzero(material.other_teaches)))
+    write_background(pipeline_of(shipped), shipped, heard, out)
     pipeline = pipeline_of(measured)
     live = evaluate(lambda: pipeline, material.music, measure)
     metrics = {

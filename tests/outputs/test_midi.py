@@ -14,90 +14,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rtgenre.outputs import wire
 from rtgenre.outputs.midi import MidiOutput
 from rtgenre.outputs.midi.player import Player
 from rtgenre.outputs.settings import MidiSettings
+from tests.outputs.stage import ALL_OFF, CHANNEL, PERIOD, control, off, on, stage
 from tests.outputs.story import LABELS
 from tests.outputs.telling import envelope, eventually, heard
+from tests.test_daemon import RTGENRE, daemon, environment
 from tests.virtual import JackServer, needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rtgenre.outputs import wire
+    from rtgenre.client import Subscriber
 
 pytestmark = [pytest.mark.real, needs("jackd")]
-CHANNEL = 15  # the sixteenth
-ALL_OFF = f"b{CHANNEL:x}7b00"
-
-
-def on(genre: str) -> str:
-    return f"9{CHANNEL:x}{36 + LABELS.index(genre):02x}64"
-
-
-def off(genre: str) -> str:
-    return f"8{CHANNEL:x}{36 + LABELS.index(genre):02x}00"
-
-
-def control(genre: str, value: int) -> str:
-    return f"b{CHANNEL:x}{20 + LABELS.index(genre):02x}{value:02x}"
-
-
-class Stage:
-    """A program on the same server: what it hears, and what it presses."""
-
-    def __init__(self, server: JackServer) -> None:
-        self.lines: list[str] = []
-        self._child = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("jack_midi.py"))],
-            env=os.environ | server.client_env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._child.stdout is not None
-        for line in self._child.stdout:
-            self.lines.append(line.strip())
-
-    @property
-    def notes(self) -> list[str]:
-        return [line for line in self.lines if line[:2] in {f"8{CHANNEL:x}", f"9{CHANNEL:x}"} or line == ALL_OFF]
-
-    def heard(self, *lines: str) -> bool:
-        """Whether it heard these, and nothing after them but other controls."""
-        return eventually(lambda: self.notes[-len(lines) :] == list(lines))
-
-    def press(self, event: str) -> None:
-        assert self._child.stdin is not None
-        self._child.stdin.write(event + "\n")
-        self._child.stdin.flush()
-
-    def close(self) -> None:
-        self._child.kill()
-        self._child.wait()
-        self._reader.join()
-        for pipe in (self._child.stdin, self._child.stdout):
-            assert pipe is not None
-            pipe.close()
-
-
-@contextmanager
-def stage(server: JackServer) -> Iterator[Stage]:
-    it = Stage(server)
-    try:
-        yield it
-    finally:
-        it.close()
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[JackServer]:
-    with JackServer(tmp_path / "jack") as jack, jack.environment():
+    with JackServer(tmp_path / "jack", period=PERIOD) as jack, jack.environment():
         yield jack
 
 
@@ -304,3 +241,35 @@ def test_learn_sends_one_control_and_ports_lists_what_there_is(server: JackServe
         assert it.heard(on("disco"), off("disco"), off("disco")) or it.heard(on("disco"), off("disco"))
         done = subprocess.run([*rtgenre, "learn", "disko"], capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, "did you mean disco" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("where", ["in the daemon", "in a bridge"])
+def test_reset_comes_from_a_pedal_to_the_engine(server: JackServer, where: str) -> None:
+    """The whole way: JACK, the playing process, the daemon or a bridge, the control port, a new track."""
+    midi = {"RTGENRE_MIDI__ENABLED": "true", "RTGENRE_MIDI__RESET": "cc 64"}
+    in_daemon = where == "in the daemon"
+    more = server.client_env | (midi if in_daemon else {})
+    with stage(server) as it, daemon("--source", "demo", "--quiet", **more) as (process, feed):
+        bridge = None
+        if not in_daemon:
+            command = [*RTGENRE, "bridge", "midi", "--feed", feed.publish, "--control", feed.control]
+            bridge = subprocess.Popen(command, env=environment(**server.client_env, **midi), stderr=subprocess.PIPE)
+        try:
+            assert eventually(lambda: "can press" in it.lines, 30)
+            assert eventually(lambda: any(line.startswith(f"b{CHANNEL:x}14") for line in it.lines), 30)
+            it.press("b0407f")
+            assert eventually(lambda: reset_told(feed), 15)
+        finally:
+            if bridge is not None:
+                bridge.terminate()
+                _, said = bridge.communicate(timeout=20)
+                assert (bridge.returncode, b"Traceback" in said) == (0, False), said
+        process.terminate()
+        assert process.wait(20) == 0
+    assert it.notes[-1:] == [ALL_OFF]
+
+
+def reset_told(feed: Subscriber) -> bool:
+    received = feed.receive(0.1)
+    message = None if received is None else received.message
+    return isinstance(message, wire.TrackMessage) and message.reason == "reset"

@@ -107,3 +107,25 @@ def test_what_a_target_is(text: str, expected: tuple[str, int]) -> None:
 def test_what_no_target_is(text: str) -> None:
     with pytest.raises(ConfigError, match=r"osc\.targets.*\n.*HOST:PORT"):
         open_osc(OscSettings(targets=[text]))
+
+
+def test_programs_with_addresses_of_their_own_are_sent_those() -> None:
+    with receiver() as (where, came):
+        column, layer = "/composition/columns/{number}/connect", "/composition/layers/{number}/video/opacity"
+        output = open_osc(OscSettings(targets=[where], probability=layer, decided=column))
+        output.start()
+        for top in ("disco", "disco", None, "jazz", "disco"):
+            output.mailbox.put(envelope(heard(top, p=0.5)))
+        output.close()
+        assert eventually(lambda: came["/rtgenre/mic/index"][-1:] == [-1])
+    number = LABELS.index("disco") + 1
+    assert came[f"/composition/columns/{number}/connect"] == [1, 1]
+    assert came[f"/composition/columns/{LABELS.index('jazz') + 1}/connect"] == [1]
+    assert came[f"/composition/layers/{number}/video/opacity"][0] == pytest.approx(0.5)
+    assert not [address for address in came if "/p/" in address]
+
+
+@pytest.mark.parametrize("address", ["disco", "/{gnre}", "/{genre", "/a b", "/{0}", "/{genre.x}", "/#"])
+def test_what_no_address_is(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"osc\.decided.*\n.*begin it with /"):
+        open_osc(OscSettings(decided=address))

@@ -60,7 +60,9 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who then ends stdin
+    for name in ("SIGINT", "SIGHUP"):  # Ctrl-C and a closed terminal are the parent's, who then ends stdin
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         main(sys.stdin.buffer)

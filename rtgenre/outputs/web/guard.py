@@ -18,7 +18,7 @@ from rtgenre.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from rtgenre.config import WebSettings
+    from rtgenre.outputs.settings import WebSettings
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

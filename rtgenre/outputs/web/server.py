@@ -20,7 +20,7 @@ from rtgenre.outputs.web.metrics import Metrics
 from rtgenre.outputs.web.pages import Pages
 
 if TYPE_CHECKING:
-    from rtgenre.config import WebSettings
+    from rtgenre.outputs.settings import WebSettings
 
 log = logging.getLogger(__name__)
 

@@ -9,19 +9,19 @@ import urllib.error
 import urllib.request
 import uuid
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from rtgenre.config import WebSettings
 from rtgenre.outputs import wire
+from rtgenre.outputs.settings import WebSettings
 from rtgenre.outputs.web import WebOutput
 from tests.outputs import story
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TOKEN = "0123456789abcdef"
+TOKEN = "0123456789abcdef"  # noqa: S105 - opens nothing
 RATE_HZ = 20
 
 
@@ -46,7 +46,7 @@ class Talker:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> Talker:
+    def __enter__(self) -> Self:
         self.hop(heartbeat=True)
         self._thread.start()
         return self
@@ -61,7 +61,7 @@ class Talker:
             reports = {name: story.report(state="music" if g else "silence") for name, g in self.playing.items()}
             self._put(wire.HEARTBEAT_TOPIC, story.heartbeat(session=self.session, **reports))
         for source, genre in self.playing.items():
-            probs = {label: 0.02 for label in story.LABELS}
+            probs = dict.fromkeys(story.LABELS, 0.02)
             probs[genre or "pop"] = 0.7
             probs["rock"] += 0.1
             state: wire.StateName = "music" if genre else "silence"
