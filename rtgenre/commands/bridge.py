@@ -71,9 +71,7 @@ def run_outputs(names: Sequence[str], where: Where, settings: Settings) -> int:
     return codes[0]
 
 
-def _pass_on(
-    feed: Subscriber, outputs: Sequence[Output], stop: threading.Event, asked: queue.SimpleQueue[str]
-) -> None:
+def _pass_on(feed: Subscriber, outputs: Sequence[Output], stop: threading.Event, asked: queue.SimpleQueue[str]) -> None:
     with contextlib.suppress(FeedError):  # nobody there yet: what comes later is enough
         for received in feed.join(1.0):
             _put(received, outputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import defaultdict
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pythonosc.dispatcher import Dispatcher
-from pythonosc.osc_server import ThreadingOSCUDPServer
+from pythonosc.osc_server import BlockingOSCUDPServer
 
 from rtgenre.errors import ConfigError
 from rtgenre.outputs.osc import open_osc, target
@@ -30,7 +31,8 @@ def receiver() -> Iterator[tuple[str, Values]]:
     came: Values = defaultdict(list)
     dispatcher = Dispatcher()
     dispatcher.set_default_handler(lambda address, *values: came[address].extend(values))
-    with ThreadingOSCUDPServer(("127.0.0.1", 0), dispatcher) as server:
+    with BlockingOSCUDPServer(("127.0.0.1", 0), dispatcher) as server:
+        server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # a burst in a test must not overflow it
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:

@@ -2,13 +2,14 @@
 
 import { Feed } from "/static/feed.js";
 import { read } from "/static/options.js";
-import { sample } from "/static/sample.js";
 import { VIEWS } from "/static/views.js";
 
 const NOTE_MS = 20000;
 const kind = location.pathname.split("/").pop();
 const [options, wrong] = read(location.search);
+// Only the start page's previews need it: everybody else saves the request.
 const isPreview = new URLSearchParams(location.search).has("preview");
+const sample = isPreview ? (await import("/static/sample.js")).sample : null;
 const stage = document.getElementById("overlay");
 const root = document.documentElement;
 
