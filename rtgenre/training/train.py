@@ -326,7 +326,7 @@ def _checkpoint(
         labels=material.music.labels,
         mean=fitted.mean,
         std=fitted.std,
-        tensors=fitted.tensors,
+        tensors=checkpoints.in_half_precision(fitted.tensors),
         architecture=settings.architecture,
         **dataclasses.asdict(calibration),
         id=settings.id,

@@ -57,6 +57,18 @@ def test_what_was_saved_is_loaded(folder: Path) -> None:
         np.testing.assert_array_equal(loaded.tensors[name], value)
 
 
+def test_what_half_precision_holds_takes_half_the_space_and_loses_nothing(folder: Path, tmp_path: Path) -> None:
+    whole = checkpoints.load(folder)
+    rounded = dataclasses.replace(whole, tensors=checkpoints.in_half_precision(whole.tensors))
+    loaded = checkpoints.save(rounded, tmp_path / "half")
+    for name, value in rounded.tensors.items():
+        np.testing.assert_array_equal(loaded.tensors[name], value)
+        assert loaded.tensors[name].dtype == np.float32
+        np.testing.assert_allclose(value, whole.tensors[name], rtol=2**-11, atol=1e-7)
+    size = [(at / WEIGHTS_FILE).stat().st_size for at in (tmp_path / "half", folder)]
+    assert size[0] < 0.65 * size[1]
+
+
 def test_saving_twice_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     checkpoints.save(checkpoints.load(folder), tmp_path / "again")
     for name in (WEIGHTS_FILE, DESCRIPTION_FILE):
