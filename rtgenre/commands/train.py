@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -65,7 +65,7 @@ def need(*modules: str) -> None:
 
 def _print(figures: dict[str, Any]) -> None:
     if not sys.stdout.isatty():
-        print(msgspec.json.encode(figures).decode())
+        print(json.dumps(figures))  # it knows numpy's float64
         return
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)

@@ -157,6 +157,8 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
         runs[f"fold{fold}"] = trainer.figures(fitted, settings.seed)
     calibration = outcome.calibrate(first.held_out, settings.spec)
     measured = _checkpoint(first, calibration, material, train, settings, ("train",))
+    calibration = outcome.recalibrated(calibration, measured, material.music, np.flatnonzero(valid))
+    measured = _checkpoint(first, calibration, material, train, settings, ("train",))
     shipped = measured
     if both is not None:
         shipped = _checkpoint(both, calibration, material, train | valid, settings, ("train", "valid"))
