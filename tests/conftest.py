@@ -4,10 +4,15 @@ import signal
 
 from hypothesis import settings
 
-# A shell starts what it puts in the background with SIGINT ignored, and every child inherits that. Tests interrupt
-# children, so here it counts again.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts what it puts in the background with some signals ignored, nohup another, and every child inherits
+# that. Tests send them to children, so here they count again.
+for _one, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_one) is signal.SIG_IGN:
+        signal.signal(_one, _handler)
 
 # A test asserts what is computed, never how fast: machines that run tests are busy.
 settings.register_profile("rtgenre", deadline=None)

@@ -61,7 +61,7 @@ def test_streams_of_a_batch_keep_the_streaming_contract(pipeline: Pipeline) -> N
     stage = Stage(init, step, flush, lambda x: step(x, init())[0], CHECKPOINT.spec.hop)
     sound = signals.music(RATE * 6)
     loud = int(np.argmax(np.abs(sound) > 0.1))  # so that the three begin at the same sample
-    check_streaming(stage, sound[loud:], steps=2000)
+    check_streaming(stage, sound[loud:], steps=6000)
 
 
 @pytest.mark.parametrize("shared", [False, True])

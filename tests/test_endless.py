@@ -36,7 +36,7 @@ def test_after_an_hour_of_tracks_without_a_pause_nothing_is_lost() -> None:
 
     heard: list[tuple[int, bool]] = []
     for clip in np.concatenate((rng.permutation(clips), rng.permutation(clips)[:100])):
-        begun = carried.frontend.hop
+        begun = carried.standing.frontend.hop
         right = right_at_its_end(clip, carried)
         if begun > 3600 * spec.hops_per_s:
             heard.append((int(clip), right))

@@ -132,7 +132,8 @@ def test_an_encoder_may_be_another_models(
     for encoder in (trained[0], tmp_path / "other"):  # one after the other: what was kept of the first is not taken
         train.run(small(corpus_file, None, tmp_path / "out", encoder_from=encoder))
         old, new = checkpoints.load(encoder), checkpoints.load(tmp_path / "out")
-        np.testing.assert_array_equal(old.tensors[name], new.tensors[name])
+        rounded = checkpoints.in_half_precision(old.tensors)
+        np.testing.assert_array_equal(rounded[name], new.tensors[name])
     with pytest.raises(UsageError, match="no encoder"):
         train.run(small(corpus_file, None, tmp_path / "none"))
 
