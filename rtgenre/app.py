@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from rtgenre import resources
-from rtgenre.captures import by_device, make_capture, make_source
 from rtgenre.errors import CheckpointError, ConfigError, LabelError, nearest
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from rtgenre.outputs.settings import MidiSettings, TextSettings
     from rtgenre.outputs.zmq_feed import Curve
     from rtgenre.pipeline import Pipeline
-
-__all__ = ["by_device", "load_checkpoint", "make_capture", "make_source", "open_pipeline"]
 
 OneSource = TypeVar("OneSource", "MidiSettings", "TextSettings")
 
@@ -82,10 +79,8 @@ def open_web(settings: Settings) -> Output:
     Raises:
         ConfigError: its library is missing, or the settings would let strangers in.
     """
-    try:
+    with _library_of("web"):
         from rtgenre.outputs.web import WebOutput
-    except ModuleNotFoundError as error:
-        raise _extra_missing("web", error) from None
     return WebOutput(settings.web)
 
 
@@ -97,8 +92,7 @@ def open_midi(settings: Settings) -> Output:
     """
     from rtgenre.outputs.midi import MidiOutput
 
-    if importlib.util.find_spec("rtmidi") is None:
-        raise _extra_missing("midi", ModuleNotFoundError(name="python-rtmidi"))
+    check_midi_library()
     return MidiOutput(_one_source(settings.midi, settings))
 
 
@@ -108,10 +102,8 @@ def open_osc(settings: Settings) -> Output:
     Raises:
         ConfigError: its library is missing, or a target is not one.
     """
-    try:
+    with _library_of("osc"):
         from rtgenre.outputs import osc
-    except ModuleNotFoundError as error:
-        raise _extra_missing("osc", error) from None
     return osc.open_osc(settings.osc)
 
 
@@ -121,10 +113,8 @@ def open_mqtt(settings: Settings) -> Output:
     Raises:
         ConfigError: its library is missing, or the password cannot be read.
     """
-    try:
+    with _library_of("mqtt"):
         from rtgenre.outputs import mqtt
-    except ModuleNotFoundError as error:
-        raise _extra_missing("mqtt", error) from None
     return mqtt.open_mqtt(settings.mqtt)
 
 
@@ -189,9 +179,25 @@ def record_limits(settings: RecordSettings) -> Limits:
     return Limits(settings.rotate_mb, settings.rotate_h * 3600.0)
 
 
-def _extra_missing(extra: str, error: ModuleNotFoundError) -> ConfigError:
-    """Say how to install what an output needs."""
-    return ConfigError(f"[{extra}] needs {error.name}, which is not installed", f"pip install 'rtgenre[{extra}]'")
+def check_midi_library() -> None:
+    """Is it there? It is loaded in the process that plays, and nowhere else.
+
+    Raises:
+        ConfigError: no.
+    """
+    with _library_of("midi"):
+        if importlib.util.find_spec("rtmidi") is None:
+            raise ModuleNotFoundError(name="python-rtmidi")
+
+
+@contextlib.contextmanager
+def _library_of(extra: str) -> Iterator[None]:
+    """Say how to install what an output needs, where that is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        what = f"[{extra}] needs {error.name}, which is not installed"
+        raise ConfigError(what, f"pip install 'rtgenre[{extra}]'") from None
 
 
 def label_store(settings: LabelSettings, checkpoint: Checkpoint) -> Store:

@@ -69,6 +69,18 @@ OwnOption = Annotated[
 ]
 UiSourceOption = Annotated[str, typer.Option("--ui-source", metavar="NAME", help="Which source the UI shows first.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines, as in a pipe.")]
+PublishOption = Annotated[str | None, typer.Option("--publish", metavar="ADDRESS", help="Of the feed.")]
+FeedOption = Annotated[str, typer.Option("--feed", metavar="ADDRESS", help="Of the feed.")]
+ControlOption = Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")]
+ServerKeyOption = Annotated[
+    str | None, typer.Option("--server-key", metavar="KEY", help="Public key of a daemon that wants keys.")
+]
+KeyOption = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="Your own, unless made by `rtgenre keys make client`.")
+]
+SecondsOption = Annotated[float | None, typer.Option("--seconds", min=0.1, help="Stop after this long.")]
+OnlySourceOption = Annotated[str | None, typer.Option("--source", metavar="NAME", help="Only this one.")]
+RecordingArgument = Annotated[Path, typer.Argument(help="Folder of a recording, or a file of it.", metavar="FOLDER")]
 
 
 def main() -> None:
@@ -134,8 +146,8 @@ def run(
     model: ModelOption = None,
     device: DeviceOption = None,
     own: OwnOption = None,
-    publish: Annotated[str | None, typer.Option("--publish", metavar="ADDRESS", help="Of the feed.")] = None,
-    control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
+    publish: PublishOption = None,
+    control: ControlOption = None,
     no_feed: Annotated[bool, typer.Option("--no-feed", help="Do not open the ZeroMQ feed.")] = False,
     no_ui: Annotated[bool, typer.Option("--no-ui", help="JSON lines, also on a terminal.")] = False,
     ui_source: UiSourceOption = "",
@@ -202,13 +214,9 @@ def run(
 @leaves
 def watch(
     endpoint: Annotated[str, typer.Argument(help="Address of the feed.")] = "tcp://127.0.0.1:5560",
-    control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
-    server_key: Annotated[
-        str | None, typer.Option("--server-key", metavar="KEY", help="Public key of a daemon that wants keys.")
-    ] = None,
-    key: Annotated[
-        Path | None, typer.Option("--key", metavar="FILE", help="Your own, unless made by `rtgenre keys make client`.")
-    ] = None,
+    control: ControlOption = None,
+    server_key: ServerKeyOption = None,
+    key: KeyOption = None,
     ui_source: UiSourceOption = "",
     json: JsonOption = False,
     parent: Annotated[int | None, typer.Option("--child-of", hidden=True)] = None,
@@ -221,7 +229,7 @@ def watch(
     from rtgenre.commands.watch import Where, watch_lines, watch_screen
 
     where = Where(endpoint, control, server_key, key)
-    if json or not sys.stdout.isatty():
+    if _as_json(json):
         watch_lines(where)
     return watch_screen(where, parent, ui_source)
 
@@ -230,14 +238,10 @@ def watch(
 @leaves
 def bridge(
     outputs: Annotated[list[str], typer.Argument(help="Which outputs to run, for example web.", metavar="OUTPUT…")],
-    feed: Annotated[str, typer.Option("--feed", metavar="ADDRESS", help="Of the feed.")] = "tcp://127.0.0.1:5560",
-    control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
-    server_key: Annotated[
-        str | None, typer.Option("--server-key", metavar="KEY", help="Public key of a daemon that wants keys.")
-    ] = None,
-    key: Annotated[
-        Path | None, typer.Option("--key", metavar="FILE", help="Your own, unless made by `rtgenre keys make client`.")
-    ] = None,
+    feed: FeedOption = "tcp://127.0.0.1:5560",
+    control: ControlOption = None,
+    server_key: ServerKeyOption = None,
+    key: KeyOption = None,
     config: ConfigOption = None,
 ) -> int:
     """Run outputs on another machine, or apart from the daemon, against its feed. Settings are the daemon's own.
@@ -269,7 +273,7 @@ def tag(
     loaded = _load(config, {"model.path": model, "model.device": device, "labels.own": own})
     from rtgenre.commands.tag import tag_files
 
-    return tag_files(files, loaded.settings, as_json=json or not sys.stdout.isatty(), plot=plot)
+    return tag_files(files, loaded.settings, as_json=_as_json(json), plot=plot)
 
 
 @app.command()
@@ -278,7 +282,7 @@ def devices(json: JsonOption = False) -> int:
     """List the input devices; the one marked is what `rtgenre run` takes."""
     from rtgenre.commands import devices as command
 
-    return command.show(as_json=json or not sys.stdout.isatty())
+    return command.show(as_json=_as_json(json))
 
 
 @app.command()
@@ -290,7 +294,7 @@ def monitor(
     channels: ChannelsOption = None,
     pcm: FormatOption = None,
     json: JsonOption = False,
-    seconds: Annotated[float | None, typer.Option("--seconds", min=0.1, help="Stop after this long.")] = None,
+    seconds: SecondsOption = None,
 ) -> int:
     """Show the level of a source, channel by channel, without any model: is this the right input?"""
     overrides = {
@@ -302,7 +306,7 @@ def monitor(
     loaded = _load(config, overrides)
     from rtgenre.commands import monitor as command
 
-    return command.show(loaded.settings.all_sources[0], as_json=json or not sys.stdout.isatty(), seconds=seconds)
+    return command.show(loaded.settings.all_sources[0], as_json=_as_json(json), seconds=seconds)
 
 
 @app.command()
@@ -311,7 +315,7 @@ def doctor(config: ConfigOption = None, json: JsonOption = False) -> int:
     """Check sound system, devices, GPU, ports, model and caches, and say what to do."""
     from rtgenre.commands.doctor import examine
 
-    return examine(config, as_json=json or not sys.stdout.isatty())
+    return examine(config, as_json=_as_json(json))
 
 
 @app.command()
@@ -328,7 +332,7 @@ def bench(
     loaded = _load(config, {"model.path": model, "model.device": device})
     from rtgenre.commands.bench import bench as measure
 
-    return measure(loaded.settings, seconds, out, as_json=json or not sys.stdout.isatty())
+    return measure(loaded.settings, seconds, out, as_json=_as_json(json))
 
 
 @app.command()
@@ -506,7 +510,7 @@ def literature(
     from rtgenre.commands import literature as command
 
     if list_:
-        return command.show_list(tuple(only or ()), as_json=json or not sys.stdout.isatty())
+        return command.show_list(tuple(only or ()), as_json=_as_json(json))
     asked = command.Asked(
         data=data,
         audio=audio,
@@ -564,22 +568,18 @@ def enroll(
     from rtgenre.commands import enroll as command
 
     asked = command.Asked(name, tuple(files or ()), noise, list_, report, remove, refit)
-    return command.enroll(asked, loaded.settings, as_json=json or not sys.stdout.isatty(), quiet=quiet)
+    return command.enroll(asked, loaded.settings, as_json=_as_json(json), quiet=quiet)
 
 
 @app.command("record")
 @leaves
 def record_feed(
     folder: Annotated[Path, typer.Argument(help="Where to; made where there is none.", metavar="FOLDER")],
-    feed: Annotated[str, typer.Option("--feed", metavar="ADDRESS", help="Of the feed.")] = "tcp://127.0.0.1:5560",
-    control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
-    server_key: Annotated[
-        str | None, typer.Option("--server-key", metavar="KEY", help="Public key of a daemon that wants keys.")
-    ] = None,
-    key: Annotated[
-        Path | None, typer.Option("--key", metavar="FILE", help="Your own, unless made by `rtgenre keys make client`.")
-    ] = None,
-    seconds: Annotated[float | None, typer.Option("--seconds", min=0.1, help="Stop after this long.")] = None,
+    feed: FeedOption = "tcp://127.0.0.1:5560",
+    control: ControlOption = None,
+    server_key: ServerKeyOption = None,
+    key: KeyOption = None,
+    seconds: SecondsOption = None,
     config: ConfigOption = None,
 ) -> int:
     """Keep a running daemon's feed, from anywhere, as gzipped JSON lines; each file can be read after a kill.
@@ -597,9 +597,6 @@ def record_feed(
     return command.record_feed(Where(feed, control, server_key, key), folder, limits, seconds)
 
 
-RecordingArgument = Annotated[Path, typer.Argument(help="Folder of a recording, or a file of it.", metavar="FOLDER")]
-
-
 @app.command()
 @leaves
 def replay(
@@ -607,8 +604,8 @@ def replay(
     speed: Annotated[float, typer.Option("--speed", min=0.01, max=1000.0, help="So many times as fast.")] = 1.0,
     loop: Annotated[bool, typer.Option("--loop", help="Begin again when it is over.")] = False,
     wait_for: Annotated[int, typer.Option("--wait-for", metavar="N", min=0, help="Wait for N subscribers.")] = 0,
-    publish: Annotated[str | None, typer.Option("--publish", metavar="ADDRESS", help="Of the feed.")] = None,
-    control: Annotated[str | None, typer.Option("--control", metavar="ADDRESS", help="Of the control port.")] = None,
+    publish: PublishOption = None,
+    control: ControlOption = None,
     config: ConfigOption = None,
 ) -> int:
     """Publish a recording on the feed again: overlays and programs can be made and tried without music.
@@ -629,7 +626,7 @@ def setlist(
     folder: RecordingArgument,
     form: Annotated[Literal["markdown", "csv"], typer.Option("--format", help="What to print.")] = "markdown",
     min_s: Annotated[float, typer.Option("--min", metavar="S", min=0.0, help="Shorter runs are merged, s.")] = 20.0,
-    source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="Only this one.")] = None,
+    source: OnlySourceOption = None,
 ) -> int:
     """Print what was played when, by genre, from a recording.
 
@@ -645,7 +642,7 @@ def setlist(
 def night(
     folder: RecordingArgument,
     out: Annotated[Path, typer.Option("--out", metavar="PICTURE", help=".png, .svg or .pdf.")] = Path("night.png"),
-    source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="Only this one.")] = None,
+    source: OnlySourceOption = None,
     title: Annotated[str | None, typer.Option("--title", help="Above the picture, instead of the date.")] = None,
 ) -> int:
     """Draw a recording: posterior over hours, decisions, tracks, silence.
@@ -706,7 +703,7 @@ def midi_ports(json: JsonOption = False, config: ConfigOption = None) -> int:
     """List the MIDI ports of other programs."""
     from rtgenre.commands import midi as command
 
-    return command.ports(_load(config, {}).settings, as_json=json or not sys.stdout.isatty())
+    return command.ports(_load(config, {}).settings, as_json=_as_json(json))
 
 
 @midi_app.command("learn")
@@ -714,7 +711,7 @@ def midi_ports(json: JsonOption = False, config: ConfigOption = None) -> int:
 def midi_learn(
     genre: Annotated[str, typer.Argument(help="Whose control to send.", metavar="GENRE")],
     note: Annotated[bool, typer.Option("--note", help="The note of its decision instead.")] = False,
-    seconds: Annotated[float | None, typer.Option("--seconds", min=0.1, help="Stop after this long.")] = None,
+    seconds: SecondsOption = None,
     config: ConfigOption = None,
     model: ModelOption = None,
 ) -> int:
@@ -738,7 +735,7 @@ def keys_make(
     """Make a key pair; only you can read the file."""
     from rtgenre.commands import keys as command
 
-    return command.make(which, _keys_folder(config), replace=replace, as_json=json or not sys.stdout.isatty())
+    return command.make(which, _keys_folder(config), replace=replace, as_json=_as_json(json))
 
 
 @keys_app.command("list")
@@ -747,7 +744,7 @@ def keys_list(json: JsonOption = False, config: ConfigOption = None) -> int:
     """Show this machine's public keys and the clients that may connect."""
     from rtgenre.commands import keys as command
 
-    return command.show(_keys_folder(config), as_json=json or not sys.stdout.isatty())
+    return command.show(_keys_folder(config), as_json=_as_json(json))
 
 
 @keys_app.command("allow")
@@ -761,7 +758,7 @@ def keys_allow(
     """Let a client connect; a running daemon heeds it at once."""
     from rtgenre.commands import keys as command
 
-    return command.allow(name, key, _keys_folder(config), as_json=json or not sys.stdout.isatty())
+    return command.allow(name, key, _keys_folder(config), as_json=_as_json(json))
 
 
 @keys_app.command("revoke")
@@ -774,7 +771,12 @@ def keys_revoke(
     """Keep a client out from its next connection on."""
     from rtgenre.commands import keys as command
 
-    return command.revoke(name, _keys_folder(config), as_json=json or not sys.stdout.isatty())
+    return command.revoke(name, _keys_folder(config), as_json=_as_json(json))
+
+
+def _as_json(asked: bool) -> bool:
+    """Lines for a program: asked for, or in a pipe."""
+    return asked or not sys.stdout.isatty()
 
 
 def _keys_folder(path: Path | None) -> Path:

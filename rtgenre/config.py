@@ -7,6 +7,7 @@ default.
 
 from __future__ import annotations
 
+import functools
 import os
 import tomllib
 from pathlib import Path
@@ -187,11 +188,13 @@ def flatten(settings: Settings) -> dict[str, object]:
     return {key: getattr(getattr(settings, section), name) for key, (section, name) in _known().items()}
 
 
+@functools.cache
 def _sections() -> dict[str, type[msgspec.Struct]]:
     """Name → class of every section that stands once."""
     return {name: kind for name, kind in get_type_hints(Settings).items() if name != "sources"}
 
 
+@functools.cache
 def _known() -> dict[str, tuple[str, str]]:
     """``section.key`` → (section, key) of every setting."""
     return {f"{s}.{k}": (s, k) for s, kind in _sections().items() for k in get_type_hints(kind)}

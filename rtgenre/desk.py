@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from rtgenre import app
+from rtgenre import app, captures
 from rtgenre.engine import Deck, Engine
 from rtgenre.errors import DeviceError, RtgenreError, SourceError
 from rtgenre.reports import missing_report, report_of, tell_losses
@@ -75,7 +75,7 @@ class Desk:
         on_end: Callable[[], object],
         tap: Callable[[Source], Source] = lambda source: source,
     ) -> None:
-        self.captures = tuple(Capture(members) for members in app.by_device(sources))
+        self.captures = tuple(Capture(members) for members in captures.by_device(sources))
         self._on_end = on_end
         self._tap = tap
         self._closed = threading.Event()
@@ -187,7 +187,7 @@ class Desk:
     # Opening.
 
     def _begin(self, capture: Capture) -> None:
-        capture.source = self._tap(app.make_capture(capture.members))
+        capture.source = self._tap(captures.make_capture(capture.members))
         capture.source.start()
 
     def _ready(self, capture: Capture, pipeline: Pipeline, listener_of: Callable[[str], Listener]) -> None:
@@ -217,7 +217,7 @@ class Desk:
             if capture.members[0].use != "auto" or len(capture.members) > 1:
                 raise
             log.warning("no input device (%s): playing the built-in demo, a synthesised medley", error.message)
-        capture.source = self._tap(app.make_source(msgspec.structs.replace(capture.members[0], use="demo")))
+        capture.source = self._tap(captures.make_source(msgspec.structs.replace(capture.members[0], use="demo")))
         capture.source.start()
         return capture.source, capture.source.wait_ready(app.READY_TIMEOUT_S)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtgenre import app, config
+from rtgenre import captures, config
 from rtgenre.errors import ConfigError, RtgenreError, UsageError
 from rtgenre.sources import SourceSettings, asked_for, source_kind
 
@@ -55,13 +55,13 @@ def test_tables_take_from_source_what_they_do_not_say(path: Path) -> None:
 
 
 def test_decks_of_a_device_share_it(path: Path) -> None:
-    decks, radio = app.by_device(load(path, DECKS).all_sources)
+    decks, radio = captures.by_device(load(path, DECKS).all_sources)
     assert [source.name for source in decks] == ["deck_a", "deck_b"]
     assert [source.name for source in radio] == ["radio"]
-    capture = app.make_capture(decks)
+    capture = captures.make_capture(decks)
     assert (capture.name, capture._channels, capture._capacity) == ("deck_a", 4, 2 << 20)  # type: ignore[attr-defined]
     demos = [SourceSettings(name=name, use="demo") for name in "ab"]
-    assert len(app.by_device(demos)) == 2
+    assert len(captures.by_device(demos)) == 2
 
 
 def test_one_source_is_what_it_always_was(path: Path) -> None:
@@ -132,7 +132,7 @@ def test_bad_sources_of_the_command_line_are_usage_errors(path: Path) -> None:
 def test_a_device_cannot_be_opened_in_two_ways() -> None:
     decks = [SourceSettings(name=n, use="device:DJM", sample_rate=rate) for n, rate in (("a", 44100), ("b", 48000))]
     with pytest.raises(ConfigError, match="a and b share 'device:DJM', but differ in sample_rate: 44100 and 48000"):
-        app.by_device(decks)
+        captures.by_device(decks)
 
 
 def test_addresses_need_no_prefix() -> None:

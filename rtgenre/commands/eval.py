@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from rtgenre import app, logs
-from rtgenre.errors import EX_OK, OutputError, SourceError, UsageError
+from rtgenre.commands.files import make_folder, write_text
+from rtgenre.errors import EX_OK, SourceError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +81,7 @@ def evaluate(
         pictures.check_drawable()
     for place in (json_file.parent if json_file else None, folder):
         if place is not None:
-            _make(place)  # fails before minutes of work, not after them
+            make_folder(place)  # fails before minutes of work, not after them
     logs.set_up(settings.log.level, settings.log.format == "json", keep=False)
     # A GPU is no quicker for one stream, and would make the figures depend on the machine.
     device = "cpu" if settings.model.device == "auto" else settings.model.device
@@ -95,10 +96,10 @@ def evaluate(
         "data": {"file": data.resolve().name, **measured["data"]},
     }
     if json_file is not None:
-        _write(json_file, report.as_json(figures))
+        write_text(json_file, report.as_json(figures))
     if folder is not None:
-        _write(folder / JSON_FILE, report.as_json(figures))
-        _write(folder / REPORT_FILE, report.markdown(figures, pictures.draw(figures, folder)))
+        write_text(folder / JSON_FILE, report.as_json(figures))
+        write_text(folder / REPORT_FILE, report.markdown(figures, pictures.draw(figures, folder)))
         print(f"wrote {folder / REPORT_FILE}", file=sys.stderr)
     if sys.stdout.isatty():
         _print(figures)
@@ -115,22 +116,6 @@ def _opened(path: Path, checkpoint: Checkpoint, measure: Measure) -> DataSet:
     from rtgenre.training.datasets.open import open_dataset
 
     return open_dataset(path, checkpoint.spec, quiet=measure.quiet, limit_s=measure.cut_s)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"the folder {str(folder)!r} cannot be made: {error.strerror or error}", "choose another place"
-        ) from None
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}", "choose another place") from None
 
 
 def _print(figures: dict[str, Any]) -> None:

@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from rtgenre import logs, resources
+from rtgenre.commands.files import make_folder, write_text
 from rtgenre.commands.train import need
-from rtgenre.errors import EX_OK, OutputError, UsageError, nearest
+from rtgenre.errors import EX_OK, UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ def literature(asked: Asked) -> int:
     logs.set_up("info", as_json=False, keep=False)
     recipes, wanted = find(asked.only), _protocols(asked.protocol)
     folder = asked.out / _PICTURES
-    _make(folder)  # fails before hours of work, not after them
+    make_folder(folder)  # fails before hours of work, not after them
     maker, setting = _prepare(asked)
     size = QUICK if asked.quick else 1.0
     runs = Runs(asked.runs or _runs_file(asked))
@@ -114,7 +115,7 @@ def literature(asked: Asked) -> int:
     )
     drawn = {what: f"{_PICTURES}/{name}" for what, name in pictures.draw(gathered, folder).items()}
     page = asked.out / _PAGE
-    _write(page, report.markdown(gathered, drawn))
+    write_text(page, report.markdown(gathered, drawn))
     print(f"wrote {page}, from {len(keys)} fits in {runs.path}", file=sys.stderr)
     _print([found for key in keys if (found := runs.get(key)) is not None and found["amount"] == 1.0])
     return EX_OK
@@ -136,7 +137,7 @@ def train_recipe(name: str, asked: Asked, out: Path) -> int:
     if name not in RECIPES:
         raise UsageError(f"there is no recipe {name!r}", nearest(name, RECIPES) + " (`rtgenre literature --list`)")
     logs.set_up("info", as_json=False, keep=False)
-    _make(out)
+    make_folder(out)
     maker, setting = _prepare(asked)
     size = QUICK if asked.quick else 1.0
     every = jobs((RECIPES[name],), _protocols(None), maker.clips, size=size, seed=asked.seed)
@@ -155,7 +156,7 @@ def train_recipe(name: str, asked: Asked, out: Path) -> int:
         tensors = {key: value.detach().cpu().contiguous() for key, value in fitted.network.state_dict().items()}
         # LSTM weights share memory in torch; a file must not.
         save_file({key: value.clone() for key, value in tensors.items()}, out / "model.safetensors")
-    _write(out / "metrics.json", json.dumps({"recipe": name, "runs": found}, indent=1) + "\n")
+    write_text(out / "metrics.json", json.dumps({"recipe": name, "runs": found}, indent=1) + "\n")
     _print(found)
     return EX_OK
 
@@ -264,22 +265,6 @@ def _shipped() -> dict[str, Any] | None:
         return None
     figures: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
     return figures
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"the folder {str(folder)!r} cannot be made: {error.strerror or error}", "choose another place"
-        ) from None
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}", "choose another place") from None
 
 
 def _print(found: Sequence[dict[str, Any]]) -> None:

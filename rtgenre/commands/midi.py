@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import sys
@@ -10,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from rtgenre import app
-from rtgenre.errors import EX_OK, ConfigError, UsageError, nearest
+from rtgenre.errors import EX_OK, UsageError, nearest
 
 if TYPE_CHECKING:
     from rtgenre.config import Settings
@@ -21,7 +20,7 @@ SWEEP = [*range(0, 128, 8), 127, *range(120, -1, -8)]
 
 def ports(settings: Settings, *, as_json: bool) -> int:
     """List what others offer, and say what ours is called."""
-    _need_rtmidi()
+    app.check_midi_library()
     from rtgenre.outputs.midi import port
 
     found = port.list_ports()
@@ -58,7 +57,7 @@ def learn(settings: Settings, genre: str, *, note: bool, seconds: float | None) 
     number = (midi.note if note else midi.control) + labels.index(genre)
     if number > (127 if note else 119):
         raise UsageError(f"{genre} would be number {number}, which MIDI does not have", "begin lower: see [midi]")
-    _need_rtmidi()
+    app.check_midi_library()
     from rtgenre.outputs.midi.port import open_port
 
     port = open_port(midi)
@@ -85,8 +84,3 @@ def learn(settings: Settings, genre: str, *, note: bool, seconds: float | None) 
             port.send((0x80 | status, number, 0))
         port.close()
     return EX_OK
-
-
-def _need_rtmidi() -> None:
-    if importlib.util.find_spec("rtmidi") is None:
-        raise ConfigError("MIDI needs python-rtmidi, which is not installed", "pip install 'rtgenre[midi]'")

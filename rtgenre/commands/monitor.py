@@ -17,6 +17,7 @@ from rich.text import Text
 from rtgenre import app
 from rtgenre.audio.condition import FULL_SCALE
 from rtgenre.audio.source import EndOfSource
+from rtgenre.captures import make_source
 from rtgenre.errors import EX_INTERRUPT, EX_OK
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def show(settings: SourceSettings, *, as_json: bool, seconds: float | None) -> i
     Raises:
         SourceError: the source cannot be read.
     """
-    source = app.make_source(settings)
+    source = make_source(settings)
     source.start()
     try:
         info = source.wait_ready(app.READY_TIMEOUT_S)

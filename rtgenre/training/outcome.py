@@ -21,7 +21,8 @@ from rtgenre.posterior.smoothing import Smoother
 from rtgenre.training import curves, fit, report, scores, segments, spectra
 from rtgenre.training import material as materials
 from rtgenre.training.background import write_background
-from rtgenre.training.evaluation.fresh import SECONDS
+from rtgenre.training.evaluation.fresh import SECONDS, answers_after
+from rtgenre.training.evaluation.listen import Listener, Task
 from rtgenre.training.evaluation.run import evaluate
 from rtgenre.training.kept import FRONTEND_CODE, fingerprint
 
@@ -150,13 +151,10 @@ def recalibrated(calibration: Calibration, model: Checkpoint, music: DataSet, cl
         clips: (n,) which of them.
     """
     pipeline = pipeline_of(model)
-    said = []
-    for clip in clips:
-        state = pipeline.init_state()
-        for spectrum in music.power(int(clip), model.spec):
-            probs = pipeline.hop_of_power(spectrum, state).probs
-        said.append(np.log(np.maximum(probs.astype(np.float64), 1e-12)))
-    further = scores.fit_temperature(np.stack(said), music.label[clips])
+    listener = Listener(pipeline, music, SECONDS[-1])
+    traces = [listener.hear(Task((int(clip),))) for clip in clips]
+    said = np.log(np.maximum(answers_after(traces, SECONDS[-1], model.spec.sample_rate).probs, 1e-12))
+    further = scores.fit_temperature(said, music.label[clips])
     return dataclasses.replace(calibration, temperature=calibration.temperature * further)
 
 

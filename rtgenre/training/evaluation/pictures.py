@@ -9,6 +9,7 @@ import numpy as np
 
 from rtgenre.errors import OutputError, UsageError
 from rtgenre.palette import genre_colours
+from rtgenre.training.ink import BLUE, FAINT, INK, ORANGE, RULE, STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,22 +17,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-_INK, _RULE, _FAINT = "#2b3138", "#d7dbe0", "#8a929c"
-_BLUE, _ORANGE = "#1f5fa8", "#d9700a"
 _DPI = 140
-_STYLE: dict[Any, Any] = {
-    "font.size": 10,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _RULE,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.titlesize": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 
 
 def check_drawable() -> None:
@@ -74,7 +60,7 @@ def draw(figures: Mapping[str, Any], folder: Path) -> dict[str, str]:
     if "track_changes" in figures:
         painters["time_to_right"] = (_time_to_right, (8.0, 3.6))
     drawn = {}
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         for what, (paint, size) in painters.items():
             figure = Figure(figsize=size, dpi=_DPI, layout="constrained", facecolor="white")
             paint(figure, figures)
@@ -94,18 +80,18 @@ def _over_time(figure: Figure, figures: Mapping[str, Any]) -> None:
     axes = figure.subplots()
     curve = figures["over_time"]
     seconds = curve["seconds"]
-    axes.fill_between(seconds, curve["low"], curve["high"], color=_BLUE, alpha=0.15, lw=0, label="95 %, over artists")
-    axes.plot(seconds, curve["accuracy"], color=_BLUE, lw=2, label="most probable genre")
-    axes.plot(seconds, curve["decision"], color=_ORANGE, lw=1.6, ls=(0, (4, 2)), label="decision")
+    axes.fill_between(seconds, curve["low"], curve["high"], color=BLUE, alpha=0.15, lw=0, label="95 %, over artists")
+    axes.plot(seconds, curve["accuracy"], color=BLUE, lw=2, label="most probable genre")
+    axes.plot(seconds, curve["decision"], color=ORANGE, lw=1.6, ls=(0, (4, 2)), label="decision")
     times = [float(s) for s in figures["accuracy"]]
     values = list(figures["accuracy"].values())
-    axes.plot(times, values, "o", color=_BLUE, ms=5)
+    axes.plot(times, values, "o", color=BLUE, ms=5)
     for s, value in zip(times, values, strict=True):
         axes.annotate(f"{value:.2f}", (s, value), (0, 8), textcoords="offset points", ha="center", fontsize=9)
     axes.set_xlim(0, max(seconds) * 1.04)
     axes.set_ylim(0, 1)
     axes.set_xticks([0, *times, 15, 20, 25])
-    axes.grid(visible=True, axis="y", color=_RULE, lw=0.6)
+    axes.grid(visible=True, axis="y", color=RULE, lw=0.6)
     axes.set_xlabel("heard from a fresh state, s")
     axes.set_ylabel("share of clips right")
     axes.set_title(f"Accuracy over time: {figures['clips']} clips of {figures['artists']} artists")
@@ -121,20 +107,20 @@ def _reliability(figure: Figure, figures: Mapping[str, Any]) -> None:
         [r - low for r, (low, _) in zip(right, spans, strict=True)],
         [h - r for r, (_, h) in zip(right, spans, strict=True)],
     ]
-    above.plot([0, 1], [0, 1], color=_FAINT, lw=1, ls=(0, (3, 3)), label="perfectly calibrated")
-    above.errorbar(confidence, right, away, fmt="o", color=_BLUE, elinewidth=1, capsize=3, ms=1, label="one bin, 95 %")
+    above.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (3, 3)), label="perfectly calibrated")
+    above.errorbar(confidence, right, away, fmt="o", color=BLUE, elinewidth=1, capsize=3, ms=1, label="one bin, 95 %")
     largest = max(row["clips"] for row in rows)
-    above.scatter(confidence, right, [15 + 60 * row["clips"] / largest for row in rows], color=_BLUE, zorder=3)
+    above.scatter(confidence, right, [15 + 60 * row["clips"] / largest for row in rows], color=BLUE, zorder=3)
     above.set_xlim(0, 1)
     above.set_ylim(-0.02, 1.02)
-    above.grid(visible=True, color=_RULE, lw=0.6)
+    above.grid(visible=True, color=RULE, lw=0.6)
     above.set_ylabel("share of clips right")
     above.legend(loc="lower right", frameon=False)
     last = list(figures["accuracy"])[-1]
     above.set_title(f"Reliability after {last} s, ECE {figures['ece']:.3f}")
     for row in rows:
         middle = (row["low"] + row["high"]) / 2
-        below.bar(middle, row["clips"], 0.92 * (row["high"] - row["low"]), color=_BLUE, alpha=0.35)
+        below.bar(middle, row["clips"], 0.92 * (row["high"] - row["low"]), color=BLUE, alpha=0.35)
         below.annotate(
             str(row["clips"]), (middle, row["clips"]), (0, 2), textcoords="offset points", ha="center", fontsize=8
         )
@@ -160,18 +146,18 @@ def _genres(figure: Figure, figures: Mapping[str, Any]) -> None:
     order = sorted(genres, key=lambda name: genres[name]["f1"])
     for y, name in enumerate(order):
         g = genres[name]
-        axes.barh(y, g["f1"], height=0.62, color=colours[name], edgecolor=_INK, lw=0.4)
-        axes.plot([g["precision"]], [y], marker="D", color="white", mec=_INK, ms=6, mew=1.2, clip_on=False)
-        axes.plot([g["recall"]], [y], marker="o", color=_INK, mec="white", ms=6.5, mew=0.8, clip_on=False)
+        axes.barh(y, g["f1"], height=0.62, color=colours[name], edgecolor=INK, lw=0.4)
+        axes.plot([g["precision"]], [y], marker="D", color="white", mec=INK, ms=6, mew=1.2, clip_on=False)
+        axes.plot([g["recall"]], [y], marker="o", color=INK, mec="white", ms=6.5, mew=0.8, clip_on=False)
         axes.annotate(f"{g['f1']:.2f}", (1.03, y), va="center", fontsize=9, annotation_clip=False)
-    axes.plot([], [], marker="s", ls="", color=_FAINT, ms=8, label="F1")
-    axes.plot([], [], marker="D", ls="", color="white", mec=_INK, mew=1.2, label="precision")
-    axes.plot([], [], marker="o", ls="", color=_INK, label="recall")
+    axes.plot([], [], marker="s", ls="", color=FAINT, ms=8, label="F1")
+    axes.plot([], [], marker="D", ls="", color="white", mec=INK, mew=1.2, label="precision")
+    axes.plot([], [], marker="o", ls="", color=INK, label="recall")
     axes.set_yticks(range(len(order)), [f"{name}  ({genres[name]['clips']})" for name in order])
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, 1)
     axes.set_axisbelow(True)
-    axes.grid(visible=True, axis="x", color=_RULE, lw=0.6)
+    axes.grid(visible=True, axis="x", color=RULE, lw=0.6)
     last = list(figures["accuracy"])[-1]
     axes.set_title(f"Genres after {last} s (number of clips)")
     axes.legend(loc="upper left", bbox_to_anchor=(1.08, 1.0), frameon=False)
@@ -185,7 +171,7 @@ def _confusion(figure: Figure, figures: Mapping[str, Any]) -> None:
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for row, column in zip(*np.nonzero(counted), strict=True):
         dark = share[row, column] > 0.5
-        axes.text(column, row, str(counted[row, column]), ha="center", va="center", color="white" if dark else _INK)
+        axes.text(column, row, str(counted[row, column]), ha="center", va="center", color="white" if dark else INK)
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(
         range(len(labels)), [f"{label}  ({n})" for label, n in zip(labels, counted.sum(axis=1), strict=True)]
@@ -207,8 +193,8 @@ def _time_to_right(figure: Figure, figures: Mapping[str, Any]) -> None:
     reached = [t for t in changes["times_s"] if t is not None]
     never = len(changes["times_s"]) - len(reached)
     longest = figures["settings"]["cut_s"]
-    heights, _, _ = axes.hist(reached, bins=np.arange(0, longest + 1).tolist(), color=_BLUE, edgecolor="white", lw=0.8)
-    axes.bar(longest + 2, never, 1.6, color=_ORANGE)
+    heights, _, _ = axes.hist(reached, bins=np.arange(0, longest + 1).tolist(), color=BLUE, edgecolor="white", lw=0.8)
+    axes.bar(longest + 2, never, 1.6, color=ORANGE)
     axes.annotate(str(never), (longest + 2, never), (0, 2), textcoords="offset points", ha="center", fontsize=9)
     ticks = np.arange(0, longest + 1, 5)
     axes.set_xticks([*ticks, longest + 2], [*(f"{tick:g}" for tick in ticks), "never"])
@@ -216,12 +202,12 @@ def _time_to_right(figure: Figure, figures: Mapping[str, Any]) -> None:
     for name, style in (("p50", "-"), ("p90", (0, (4, 2)))):
         value = changes["time_to_right"][f"{name}_s"]
         if value is not None:
-            axes.axvline(value, color=_INK, lw=1.2, ls=style)
+            axes.axvline(value, color=INK, lw=1.2, ls=style)
             axes.annotate(f"{name} {value:.1f} s", (value, 0.96 * top), (5, 0), textcoords="offset points", va="top")
     axes.set_xlim(0, longest + 3.2)
     axes.set_ylim(0, top)
     axes.locator_params(axis="y", integer=True)
-    axes.grid(visible=True, axis="y", color=_RULE, lw=0.6)
+    axes.grid(visible=True, axis="y", color=RULE, lw=0.6)
     axes.set_axisbelow(True)
     axes.set_xlabel(f"seconds from the cut to a decision that is right, and stays so for {changes['hold_s']:g} s")
     axes.set_ylabel("changes of track")

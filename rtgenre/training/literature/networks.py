@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    Builder = Callable[[tuple[int, ...], int], nn.Module]
 
 Cell = Literal["lstm", "gru", "rnn"]
 States = list[tuple[torch.Tensor, ...]]
@@ -156,6 +158,25 @@ def dense(n_in: int, sizes: Sequence[int], n_labels: int, dropout: float = 0.0) 
             layers.append(nn.Dropout(dropout))
         n_in = size
     return nn.Sequential(*layers, _keras(nn.Linear(n_in, n_labels)))
+
+
+def mlp(sizes: Sequence[int], dropout: float = 0.0) -> Builder:
+    """Dense layers on all frames of a piece at once."""
+
+    def build(shape: tuple[int, ...], n_labels: int) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), dense(shape[0] * shape[1], sizes, n_labels, dropout))
+
+    return build
+
+
+def two_of_64(cell: Cell) -> Builder:
+    """Two recurrent layers of 64 → dense 64 → dropout 0.3 → labels: three of the papers have it."""
+
+    def build(shape: tuple[int, ...], n_labels: int) -> nn.Module:
+        layers = (Recurrent(cell, shape[1], 64), Recurrent(cell, 64, 64))
+        return RecurrentNet(layers, dense(64, (64,), n_labels, dropout=0.3))
+
+    return build
 
 
 def convolution(n_in: int, n_out: int, size: int = 3) -> nn.Conv2d:

@@ -8,6 +8,7 @@ import numpy as np
 
 from rtgenre.errors import OutputError
 from rtgenre.palette import genre_colours
+from rtgenre.training.ink import BLUE, FAINT, INK, ORANGE, RULE, STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,22 +19,8 @@ if TYPE_CHECKING:
 
     from rtgenre.training.literature.contents import Contents
 
-_INK, _RULE, _FAINT = "#2b3138", "#d7dbe0", "#8a929c"
-_LEAK, _CLIPS, _HONEST, _OURS = "#d9700a", "#c9b037", "#1f5fa8", "#16a06b"
+_LEAK, _CLIPS, _HONEST, _OURS = ORANGE, "#c9b037", BLUE, "#16a06b"
 _DPI = 130
-_STYLE: dict[Any, Any] = {
-    "font.size": 10,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _RULE,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.titlesize": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 
 
 def draw(contents: Contents, folder: Path) -> dict[str, str]:
@@ -66,7 +53,7 @@ def draw(contents: Contents, folder: Path) -> dict[str, str]:
     if contents.trace is not None:
         painters["trace"] = (_trace, (9.0, 5.4))
     drawn = {}
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         for what, (paint, size) in painters.items():
             figure = Figure(figsize=size, dpi=_DPI, layout="constrained", facecolor="white")
             paint(figure, contents)
@@ -88,9 +75,9 @@ def _fall(figure: Figure, contents: Contents) -> None:
         found = [cell.accuracy for name, cell in row.pieces.items() if name != "folds"]
         printed = row.recipe.printed.accuracy
         if found:
-            axes.plot([min(found), max(found)], [y, y], color=_RULE, lw=2.5, zorder=1, solid_capstyle="round")
+            axes.plot([min(found), max(found)], [y, y], color=RULE, lw=2.5, zorder=1, solid_capstyle="round")
         if printed is not None:
-            axes.plot([printed], [y], marker="|", color=_INK, ms=12, mew=2, zorder=4)
+            axes.plot([printed], [y], marker="|", color=INK, ms=12, mew=2, zorder=4)
         for name, colour, mark, _ in marks:
             if name in row.pieces:
                 axes.plot([row.pieces[name].accuracy], [y], marker=mark, color=colour, ms=6, zorder=3)
@@ -106,11 +93,11 @@ def _fall(figure: Figure, contents: Contents) -> None:
         axes.plot([], [], mark, color=colour, label=words)
     axes.plot([], [], "D", color=_HONEST, label="no artist on both sides (95 %)")
     axes.plot([], [], "D", color="white", mec=_HONEST, label="the same, whole clips")
-    axes.plot([], [], "|", color=_INK, ms=12, mew=2, label="as printed in the paper")
+    axes.plot([], [], "|", color=INK, ms=12, mew=2, label="as printed in the paper")
     axes.set_xlim(0, 1)
     axes.set_ylim(-0.8, len(rows) + 0.8)
     axes.set_axisbelow(True)
-    axes.grid(visible=True, axis="x", color=_RULE, lw=0.6)
+    axes.grid(visible=True, axis="x", color=RULE, lw=0.6)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("accuracy, piece by piece")
     axes.set_title("What is left of a figure when the leak is closed")
@@ -143,7 +130,7 @@ def _genres(figure: Figure, contents: Contents) -> None:
     axes.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (y, x), value in np.ndenumerate(shown):
         axes.text(
-            x, y, f"{100 * value:.0f}", ha="center", va="center", fontsize=8, color="white" if value > 0.55 else _INK
+            x, y, f"{100 * value:.0f}", ha="center", va="center", fontsize=8, color="white" if value > 0.55 else INK
         )
     axes.set_yticks(range(len(names)), names)
     axes.set_xticks(range(len(labels)), labels)
@@ -171,7 +158,7 @@ def _ablation(figure: Figure, contents: Contents) -> None:
                 if only is not None:
                     axes.barh(y + shift, only, 0.26, color=colour, alpha=0.75)
                 if without is not None:
-                    axes.plot([without], [y + shift], "|", color=_INK, ms=9, mew=1.8)
+                    axes.plot([without], [y + shift], "|", color=INK, ms=9, mew=1.8)
         for colour, whole in ((_LEAK, mine[0].whole), (_HONEST, mine[0].whole_honest)):
             if whole is not None:
                 axes.axvline(whole, color=colour, lw=1, ls=(0, (3, 3)))
@@ -181,8 +168,8 @@ def _ablation(figure: Figure, contents: Contents) -> None:
         axes.set_title(system)
     panels[0].barh([0], [0], color=_LEAK, alpha=0.75, label="alone, random clips")
     panels[0].barh([0], [0], color=_HONEST, alpha=0.75, label="alone, artists parted")
-    panels[0].plot([], [], "|", color=_INK, ms=9, mew=1.8, label="all but this one")
-    panels[0].plot([], [], color=_FAINT, ls=(0, (3, 3)), label="all features")
+    panels[0].plot([], [], "|", color=INK, ms=9, mew=1.8, label="all but this one")
+    panels[0].plot([], [], color=FAINT, ls=(0, (3, 3)), label="all features")
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
 
 
@@ -198,7 +185,7 @@ def _amounts(figure: Figure, contents: Contents) -> None:
         axes.set_xscale("log")
         axes.set_xlabel("pieces learned from")
         axes.set_title(title)
-        axes.grid(visible=True, color=_RULE, lw=0.6)
+        axes.grid(visible=True, color=RULE, lw=0.6)
     panels[0].set_ylabel("accuracy, piece by piece")
     panels[1].legend(frameon=False, fontsize=8)
 
@@ -215,7 +202,7 @@ def _trace(figure: Figure, contents: Contents) -> None:
     above.set_ylim(0, 1)
     above.set_ylabel("posterior")
     above.set_title(f"{trace['clip']} ({labels[trace['label']]}) heard by {trace['recipe']}")
-    above.axvline(3.0, color=_INK, lw=1, ls=(0, (3, 3)))
+    above.axvline(3.0, color=INK, lw=1, ls=(0, (3, 3)))
     above.annotate("taught on 3 s", (3.0, 1.0), (4, -10), textcoords="offset points", fontsize=8)
     # Units that move alike lie side by side: in the order of the first principal component's weights.
     centred = state - state.mean(axis=0)

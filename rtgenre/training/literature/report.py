@@ -173,7 +173,7 @@ def _machines(contents: Contents) -> str:
         )
     heads = [
         *("system", "parameters, printed", "built for the printed input", "for this input", "this input", "epochs"),
-        *("training, s", "step, µs", "training accuracy, printed", "as published", "artists"),
+        *("training, CPU s", "step, µs", "training accuracy, printed", "as published", "artists"),
     ]
     return (
         "## Size, time, and how much is learned by heart\n\nThe step is the median time of one frame when the "

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rtgenre.training.literature import classical, networks
 from rtgenre.training.literature.recipe import Inputs, Printed, Recipe, Shares, Training
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import nn
-
-    from rtgenre.training.literature.networks import Cell
 
 _FOUR = ("mfcc", "chroma", "centroid", "contrast")
 _ASSUMED = (
@@ -24,21 +15,13 @@ _ASSUMED = (
 _STOPPED = Training(epochs=60, patience=8)
 
 
-def _cells(cell: Cell) -> Callable[[tuple[int, ...], int], nn.Module]:
-    def build(shape: tuple[int, ...], n_labels: int) -> nn.Module:
-        layers = (networks.Recurrent(cell, shape[1], 64), networks.Recurrent(cell, 64, 64))
-        return networks.RecurrentNet(layers, networks.dense(64, (64,), n_labels, dropout=0.3))
-
-    return build
-
-
 RECIPES = (
     Recipe(
         name="deepbeats-lstm",
         paper="deepbeats",
         what="13 MFCC → LSTM 64 → LSTM 64 → dense 64 → dropout → labels, as its printed summary has it",
         inputs=Inputs(n_mfcc=13),
-        network=_cells("lstm"),
+        network=networks.two_of_64("lstm"),
         training=_STOPPED,
         shares=Shares(test=0.2),
         printed=Printed(
@@ -58,7 +41,7 @@ RECIPES = (
         paper="deepbeats",
         what="the same on all its features: MFCC, chroma, centroid, contrast",
         inputs=Inputs(features=_FOUR),
-        network=_cells("lstm"),
+        network=networks.two_of_64("lstm"),
         training=_STOPPED,
         shares=Shares(test=0.2),
         notes=_ASSUMED,
@@ -77,8 +60,8 @@ RECIPES = (
             effort=60,
         )
         for name, words, network in (
-            ("gru", "GRU", _cells("gru")),
-            ("rnn", "simple recurrent", _cells("rnn")),
+            ("gru", "GRU", networks.two_of_64("gru")),
+            ("rnn", "simple recurrent", networks.two_of_64("rnn")),
         )
     ),
     *(

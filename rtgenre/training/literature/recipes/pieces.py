@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import nn
 
 from rtgenre.training.literature import classical, networks
 from rtgenre.training.literature.recipe import Inputs, Printed, Recipe, Shares, Training
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 _SLOW = Training(epochs=100, patience=10, rate=1e-4)
 _LEARNERS = (
@@ -36,13 +31,6 @@ _LEARNER_NOTES = (
 )
 
 
-def _mlp(sizes: Sequence[int], dropout: float) -> Callable[[tuple[int, ...], int], nn.Module]:
-    def build(shape: tuple[int, ...], n_labels: int) -> nn.Module:
-        return nn.Sequential(nn.Flatten(), networks.dense(shape[0] * shape[1], sizes, n_labels, dropout))
-
-    return build
-
-
 def _cnn(shape: tuple[int, ...], n_labels: int) -> nn.Module:
     layers: list[nn.Module] = [networks.AsPicture()]
     n_in = 1
@@ -54,18 +42,13 @@ def _cnn(shape: tuple[int, ...], n_labels: int) -> nn.Module:
     return nn.Sequential(convolutions, networks.dense(size, (64,), n_labels, dropout=0.3))
 
 
-def _lstm(shape: tuple[int, ...], n_labels: int) -> nn.Module:
-    layers = (networks.Recurrent("lstm", shape[1], 64), networks.Recurrent("lstm", 64, 64))
-    return networks.RecurrentNet(layers, networks.dense(64, (64,), n_labels, dropout=0.3))
-
-
 RECIPES = (
     Recipe(
         name="mlp",
         paper="pieces",
         what="13 MFCC, flattened → 512 → 256 → 64 → labels",
         inputs=Inputs(),
-        network=_mlp((512, 256, 64), 0.0),
+        network=networks.mlp((512, 256, 64)),
         training=_SLOW,
         printed=Printed(accuracy=0.59),
         effort=40,
@@ -75,7 +58,7 @@ RECIPES = (
         paper="pieces",
         what="the same with 256 → 128 → 64, as the paper's appendix has it",
         inputs=Inputs(),
-        network=_mlp((256, 128, 64), 0.0),
+        network=networks.mlp((256, 128, 64)),
         training=_SLOW,
         effort=30,
     ),
@@ -84,7 +67,7 @@ RECIPES = (
         paper="pieces",
         what="the first with dropout 0.3 and a penalty of 0.001 on squared weights",
         inputs=Inputs(),
-        network=_mlp((512, 256, 64), 0.3),
+        network=networks.mlp((512, 256, 64), 0.3),
         training=Training(epochs=100, patience=10, rate=1e-4, l2=1e-3),
         printed=Printed(accuracy=0.55),
         effort=60,
@@ -104,7 +87,7 @@ RECIPES = (
         paper="pieces",
         what="LSTM 64 → LSTM 64 → dense 64 → dropout 0.3 → labels",
         inputs=Inputs(),
-        network=_lstm,
+        network=networks.two_of_64("lstm"),
         training=_SLOW,
         printed=Printed(accuracy=0.79),
         effort=150,

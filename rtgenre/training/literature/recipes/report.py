@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torch import nn
 
 from rtgenre.training.literature import networks
 from rtgenre.training.literature.recipe import Inputs, Printed, Recipe, Shares, Training
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 _SHARES = "Shares and network sizes are not printed for it: 30 % test; as in the other paper with the same layers."
 _PICTURES = Training(epochs=30, patience=5, rate=1e-4)
-
-
-def _dense(dropout: float) -> Callable[[tuple[int, ...], int], nn.Module]:
-    def build(shape: tuple[int, ...], n_labels: int) -> nn.Module:
-        return nn.Sequential(nn.Flatten(), networks.dense(shape[0] * shape[1], (512, 256, 64), n_labels, dropout))
-
-    return build
 
 
 def picture_convolutions() -> nn.Sequential:
@@ -39,18 +27,13 @@ def _cnn(shape: tuple[int, ...], n_labels: int) -> nn.Module:
     return nn.Sequential(convolutions, nn.Dropout(0.25), nn.Flatten(), head)
 
 
-def _lstm(shape: tuple[int, ...], n_labels: int) -> nn.Module:
-    layers = (networks.Recurrent("lstm", shape[1], 64), networks.Recurrent("lstm", 64, 64))
-    return networks.RecurrentNet(layers, networks.dense(64, (64,), n_labels, dropout=0.3))
-
-
 RECIPES = (
     Recipe(
         name="report-dense",
         paper="report",
         what="three ReLU layers (512, 256, 64) on the flattened MFCC of a piece",
         inputs=Inputs(),
-        network=_dense(0.0),
+        network=networks.mlp((512, 256, 64)),
         training=Training(epochs=50, patience=50, rate=1e-4),
         printed=Printed(train_accuracy=0.97),
         notes=(_SHARES, "It is never stopped early: that it learns its training part by heart is the report's point."),
@@ -61,7 +44,7 @@ RECIPES = (
         paper="report",
         what="the same with dropout 0.3 and a penalty of 0.001 on squared weights",
         inputs=Inputs(),
-        network=_dense(0.3),
+        network=networks.mlp((512, 256, 64), 0.3),
         training=Training(rate=1e-4, l2=1e-3),
         notes=(_SHARES,),
         effort=40,
@@ -107,7 +90,7 @@ RECIPES = (
         paper="report",
         what="13 MFCC → LSTM 64 → LSTM 64 → dense 64 → labels, 30 epochs",
         inputs=Inputs(),
-        network=_lstm,
+        network=networks.two_of_64("lstm"),
         training=Training(epochs=30, patience=30, rate=1e-4),
         printed=Printed(accuracy=0.5907, train_accuracy=0.683),
         notes=(_SHARES,),
