@@ -1,10 +1,10 @@
 """What the way in which music arrives does to the decision: coders, a telephone's band, level, noise, channels, rates.
 
-    python benchmarks/robustness.py AUDIO_FOLDER [--model NAME] [--noise FILE] [--out FILE]
+    python benchmarks/robustness.py AUDIO_FOLDER [--spectra FILE] [--model NAME] [--noise FILE] [--out FILE]
 
 Every clip of a folder of sound (see ``rtgenre eval --audio``) is changed, written as a file and heard by the live
 pipeline as ``rtgenre tag`` hears it; the label that leads at its end is compared with the clip's own and with what is
-said of the unchanged clip.
+said of the unchanged clip. With ``--spectra``, so is what is said of the same clips as the spectra that training reads.
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ from rtgenre.tagging import FileTagger
 from rtgenre.training.datasets.open import open_dataset
 from rtgenre.training.outcome import pipeline_of
 from rtgenre.training.scores import bootstrap_interval
+from rtgenre.training.spectra import read_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rtgenre.records import Posterior
+
 RATE = 44100
+_SPECTRA = "as spectra"
 Sound = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -95,28 +99,15 @@ def noisy(noise: Sound, snr_db: float) -> Callable[[Sound], Sound]:
     return change
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("audio", type=Path)
-    parser.add_argument("--model", default=ModelSettings().path)
-    parser.add_argument("--noise", type=Path, help="a room's noise; pink noise if not given")
-    parser.add_argument("--only", help="names of the clips to use, one a line", type=Path)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "robustness.json")
-    given = parser.parse_args()
-    model = checkpoints.load(app.model_folder(ModelSettings(path=given.model)))
-    pipeline = pipeline_of(model)
-    clips = open_dataset(given.audio, model.spec, labels=model.labels)
-    chosen = list(range(len(clips.names)))
-    if given.only:
-        wanted = set(given.only.read_text().split())
-        chosen = [i for i in chosen if str(clips.names[i]) in wanted]
-    if given.noise:
-        raw, rate = soundfile.read(given.noise, dtype="float32", always_2d=True)
+def ways(room: Path | None) -> dict[str, Callable[[Sound, Path], Path]]:
+    """Every way in which a clip may arrive, by name; the first is as it is. ``room`` is sound of a room's noise."""
+    if room:
+        raw, rate = soundfile.read(room, dtype="float32", always_2d=True)
         noise = soxr.resample(raw.mean(axis=1), rate, RATE)
     else:
         white = np.fft.rfft(np.random.default_rng(0).normal(size=RATE * 30))
         noise = np.fft.irfft(white / np.sqrt(np.arange(1, len(white) + 1))).astype(np.float32)
-    conditions: dict[str, Callable[[Sound, Path], Path]] = {
+    return {
         "as it is": plain(lambda s: s),
         "MP3, 128 kbit/s": coded("MP3", "MPEG_LAYER_III", 128),
         "Vorbis, 64 kbit/s": coded("OGG", "VORBIS", 64),
@@ -129,21 +120,52 @@ def main() -> None:
         "48 kHz": plain(lambda s: s, 48000),
         "22.05 kHz": plain(lambda s: s, 22050),
     }
-    right: dict[str, list[bool]] = {name: [] for name in conditions}
-    said: dict[str, list[int]] = {name: [] for name in conditions}
-    decided: dict[str, list[str]] = {name: [] for name in conditions}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("audio", type=Path)
+    parser.add_argument("--model", default=ModelSettings().path)
+    parser.add_argument("--spectra", type=Path, help="data set of spectra (.npz) that has these clips, too")
+    parser.add_argument("--noise", type=Path, help="a room's noise; pink noise if not given")
+    parser.add_argument("--only", help="names of the clips to use, one a line", type=Path)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "robustness.json")
+    given = parser.parse_args()
+    model = checkpoints.load(app.model_folder(ModelSettings(path=given.model)))
+    pipeline = pipeline_of(model)
+    clips = open_dataset(given.audio, model.spec, labels=model.labels)
+    chosen = list(range(len(clips.names)))
+    if given.only:
+        wanted = set(given.only.read_text().split())
+        chosen = [i for i in chosen if str(clips.names[i]) in wanted]
+    conditions = ways(given.noise)
+    spectra = read_corpus(given.spectra) if given.spectra else None
+    where = {} if spectra is None else {str(name): k for k, name in enumerate(spectra.names)}
+    if missing := [str(clips.names[i]) for i in chosen if spectra is not None and str(clips.names[i]) not in where]:
+        parser.error(f"{given.spectra} lacks {len(missing)} of the clips, such as {missing[0]}")
+    names = [*conditions, *([_SPECTRA] if spectra is not None else [])]
+    right: dict[str, list[bool]] = {name: [] for name in names}
+    said: dict[str, list[int]] = {name: [] for name in names}
+    decided: dict[str, list[str]] = {name: [] for name in names}
+
+    def heard(name: str, i: int, hop: Posterior) -> None:
+        best = int(hop.probs.argmax())
+        said[name].append(best)
+        decided[name].append(str(hop.decision.label or hop.decision.state))
+        right[name].append(best == int(clips.label[i]))
+
     with tempfile.TemporaryDirectory() as folder:
         for i in track(chosen, "clips", console=Console(stderr=True)):
             sound = soxr.resample(clips.samples(i), model.spec.sample_rate, RATE)  # type: ignore[attr-defined]
             for name, write in conditions.items():
-                hops = list(FileTagger(write(sound.astype(np.float32), Path(folder)), pipeline).hops())
-                best = int(hops[-1].probs.argmax())
-                said[name].append(best)
-                decided[name].append(str(hops[-1].decision.label or hops[-1].decision.state))
-                right[name].append(best == int(clips.label[i]))
+                heard(name, i, list(FileTagger(write(sound.astype(np.float32), Path(folder)), pipeline).hops())[-1])
+            if spectra is not None:
+                state = pipeline.init_state()
+                power = spectra.power(where[str(clips.names[i])], model.spec)
+                heard(_SPECTRA, i, [pipeline.hop_of_power(one, state) for one in power][-1])
     first = next(iter(conditions))
     rows = []
-    for name in conditions:
+    for name in names:
         hits, lost = np.array(right[name]), np.array(right[first], float) - np.array(right[name], float)
         rows.append(
             {

@@ -76,7 +76,18 @@ from rtgenre.frontend.compiling import kernel, part
 ) = range(53)
 
 # From CONSTANTS_W on in ``weights``.
-BIN_HZ, LOG_FLOOR, CONTRAST_FLOOR, ROLLOFF, AGE_CAP, FLOOR_SHARE, LEVEL_ALPHA, CONTRAST_CEILING, N_CONSTANTS = range(9)
+(
+    BIN_HZ,
+    LOG_FLOOR,
+    CONTRAST_FLOOR,
+    ROLLOFF,
+    AGE_CAP,
+    FLOOR_SHARE,
+    LEVEL_ALPHA,
+    LEVEL_TARGET,
+    CONTRAST_CEILING,
+    N_CONSTANTS,
+) = range(10)
 
 MEL_BLOCK = 16  # mel rows are padded to whole blocks, so that no loop has a remainder
 _SUM_BLOCK = 32
@@ -96,6 +107,7 @@ _HUM = np.float32(1e-15)  # keeps the resonators from decaying so far, likewise;
 _AGE_UNIT = np.float32(40.0)
 _AGE_START = np.float32(12.0)
 _TWO = np.float32(2.0)
+_FAINT = np.float32(1e-9)  # what is fainter is silence, and not made louder without end
 _L0 = np.float32(7.0376836292e-2)
 _L1 = np.float32(-1.1514610310e-1)
 _L2 = np.float32(1.1676998740e-1)
@@ -427,11 +439,20 @@ def centroid_and_bandwidth(magnitude: Any, bin_hz: Any) -> Any:
 
 
 @part
-def raise_floor(power: Any, share: Any, alpha: Any, heard: int, level: Any) -> None:
-    """Add to every band a share of the running mean power of all bands, as a quiet room would.
+def follow_level(power: Any, share: Any, alpha: Any, target: Any, heard: int, level: Any) -> None:
+    """Follow the running mean power of all bands, lay a floor below it, and bring it to a target.
 
-    What lies far below the music is then not there: the emptied bands of a lossy coder, the noise of a line. The
-    floor moves with the level, so that it does not matter how loud the music comes in.
+    The floor is a share of the level, as a quiet room would add: what lies far below the music is then not there,
+    the emptied bands of a lossy coder, the noise of a line. As both move with the level, it does not matter how loud
+    the music comes in.
+
+    Args:
+        power: (n,) bands, changed in place.
+        share: of the level that is added.
+        alpha: weight of the newest frame in the level, once enough frames have been heard.
+        target: power that the level is brought to; 0 leaves it.
+        heard: frames so far.
+        level: (2,) kept from frame to frame: the level, and the gain that the last frame got.
     """
     total = _F0
     for m in range(power.size):
@@ -439,8 +460,9 @@ def raise_floor(power: Any, share: Any, alpha: Any, heard: int, level: Any) -> N
     w = max(_ONE / np.float32(heard + 1), alpha)
     level[0] += w * (total / np.float32(power.size) - level[0])
     noise = share * level[0]
+    level[1] = target / max(level[0], _FAINT) if target > _F0 else _ONE
     for m in range(power.size):
-        power[m] += noise
+        power[m] = (power[m] + noise) * level[1]
 
 
 @part
@@ -452,7 +474,8 @@ def mel_block(weights: Any, layout: Any, memory: Any, heard: int, follows: bool,
     mel_spectrum(padded_power, layout[layout[MEL_ROWS] :], weights[layout[MEL_W] :], log_mel)
     constants = weights[layout[CONSTANTS_W] : layout[CONSTANTS_W] + N_CONSTANTS]
     if constants[FLOOR_SHARE] > _F0:
-        raise_floor(log_mel, constants[FLOOR_SHARE], constants[LEVEL_ALPHA], heard, memory[layout[LEVEL_M] :])
+        share, alpha, target = constants[FLOOR_SHARE], constants[LEVEL_ALPHA], constants[LEVEL_TARGET]
+        follow_level(log_mel, share, alpha, target, heard, memory[layout[LEVEL_M] :])
     to_decibels(log_mel, constants[LOG_FLOOR])
     if layout[MFCC_OUT] >= 0:
         dense(weights[layout[DCT_W] :], log_mel, out[layout[MFCC_OUT] : layout[MFCC_OUT] + layout[N_MFCC]])
@@ -471,6 +494,10 @@ def contrast_block(weights: Any, layout: Any, memory: Any, magnitude: Any, out: 
     extremes = memory[layout[EXTREMES_M] : layout[EXTREMES_M] + 2 * n_bands]
     padded = memory[layout[SCRATCH_M] + layout[N_BINS] : layout[EXTREMES_M]]
     contrast_extremes(magnitude, layout[layout[BAND_ROWS] :], n_bands, padded, extremes)
+    if weights[layout[CONSTANTS_W] + LEVEL_TARGET] > _F0:
+        gain = math.sqrt(memory[layout[LEVEL_M] + 1])  # of power, by ``follow_level``
+        for b in range(extremes.size):
+            extremes[b] *= gain
     to_decibels(extremes, weights[layout[CONSTANTS_W] + CONTRAST_FLOOR])
     ceiling = weights[layout[CONSTANTS_W] + CONTRAST_CEILING]
     for b in range(n_bands):

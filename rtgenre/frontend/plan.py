@@ -178,6 +178,8 @@ def _constants(spec: FrontendSpec) -> NDArray[np.float64]:
     if spec.floor_below_db:
         constants[kernels.FLOOR_SHARE] = 10.0 ** (-spec.floor_below_db / 10.0)
         constants[kernels.LEVEL_ALPHA] = _weights_of(spec, (spec.floor_level_s,))[0]
+    if spec.level_db:
+        constants[kernels.LEVEL_TARGET] = 10.0 ** (spec.level_db / 10.0)
     constants[kernels.CONTRAST_CEILING] = spec.contrast_ceiling_db or np.inf
     return constants
 
@@ -228,7 +230,7 @@ def _place_statistics(spec: FrontendSpec, layout: NDArray[np.int32], slab: _Slab
     layout[kernels.AGE_OUT] = at if spec.age else -1
 
     kept = memory.size
-    layout[kernels.LEVEL_M] = memory.reserve(1)
+    layout[kernels.LEVEL_M] = memory.reserve(2)
     layout[kernels.BEFORE_M] = memory.reserve(spec.n_mels if spec.uses_mel else 0)
     if spec.running_s:
         layout[kernels.N_RUNNING] = len(spec.running_s)

@@ -29,6 +29,7 @@ _SWITCHED: dict[str, tuple[str, ...]] = {
     "modulation_s": ("n_modulation_groups", "n_modulation_bands", "modulation_min_hz", "modulation_max_hz"),
     "age": (),
     "floor_below_db": ("floor_level_s",),
+    "level_db": (),
     "contrast_ceiling_db": (),
 }
 _TIMES = ("running_s", "correlation_s", "modulation_s")
@@ -74,6 +75,7 @@ class FrontendSpec:
         age: append two values that tell how much the running values above have heard.
         floor_below_db: how far below the running mean level of the mel bands a noise floor is laid; 0 lays none.
         floor_level_s: time constant of that level.
+        level_db: what that level is brought to, so that loudness is no cue; 0 leaves it as it comes in.
         contrast_ceiling_db: largest spectral contrast: what a lossy coder removes makes valleys bottomless. 0 is none.
         correlate_contrast: whether ``correlation_s`` takes the contrast bands, too.
 
@@ -110,6 +112,7 @@ class FrontendSpec:
     age: bool = False
     floor_below_db: float = 0.0
     floor_level_s: float = 5.0
+    level_db: float = 0.0
     contrast_ceiling_db: float = 0.0
     correlate_contrast: bool = True
 
@@ -133,6 +136,10 @@ class FrontendSpec:
         if self.floor_below_db:
             level_s = self.floor_level_s
             _require(shortest <= level_s <= 600.0, "floor_level_s", level_s, "from a hop to 600 s")
+        _require(-100.0 <= self.level_db <= 0.0, "level_db", self.level_db, "from -100 to 0 dB (as it comes in)")
+        if self.level_db:
+            follows = self.floor_below_db > 0.0 and self.uses_mel
+            _require(follows, "level_db", self.level_db, "with floor_below_db and a feature of mel bands")
         ceiling = self.contrast_ceiling_db
         _require(0.0 <= ceiling <= 200.0, "contrast_ceiling_db", ceiling, "from 0 (none) to 200 dB")
         if self.correlation_s:

@@ -75,9 +75,9 @@ class PolicySettings:
     change_refractory_s: Seconds = 5.0
     change_delay_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 0.8
     change_lookback_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 3.0
-    young_life_s: Seconds = 6.0
-    young_from_s: Seconds = 4.0
-    young_odds: Odds = 5.0
+    young_life_s: Seconds = 7.0
+    young_from_s: Seconds = 5.0
+    young_odds: Odds = 7.0
     probation_s: Seconds = 5.0
     probation_odds: Odds = 1.5
     change_settle_s: Seconds = 4.0

@@ -6,12 +6,13 @@ from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.model.architecture import Architecture
 
 # Timbre (MFCC, contrast) over three spans of time, how its parts move together, and rhythm; a floor and a ceiling keep
-# out what lossy coders do to the quiet parts of a spectrum.
+# out what lossy coders do to the quiet parts of a spectrum, and a target for the level how loud the music comes in.
 SPEC = FrontendSpec(
     features=("mfcc", "contrast"),
     contrast_quantile=0.45,
     contrast_ceiling_db=14.0,
     floor_below_db=45.0,
+    level_db=-23.0,
     running_s=(2.5, 10.0, 40.0),
     running_deltas=True,
     correlation_s=(8.0,),

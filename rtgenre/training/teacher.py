@@ -80,6 +80,8 @@ def read_teacher(path: Path, spec: FrontendSpec) -> TeacherSet:
         heard = np.arange(1, log_mel.shape[1] + 1)
         level = np.cumsum(power.mean(axis=2), axis=1) / heard  # running means start as plain ones
         log_mel = 10.0 * np.log10(power + level[..., None] * 10.0 ** (-spec.floor_below_db / 10.0))
+        if spec.level_db:
+            log_mel += spec.level_db - 10.0 * np.log10(level)[..., None]
     ours_again = tables.dct_rows(spec.n_mfcc, spec.n_mels).astype(np.float32)
     has = got["has_vggish"].astype(bool)
     raw = got["vggish"].astype(np.float32)

@@ -1,4 +1,4 @@
-"""What keeps a lossy coder's emptied bands out of the features: a floor under log-mel, a ceiling over contrast."""
+"""What keeps loudness and a lossy coder's emptied bands out of the features: level, floor, contrast's ceiling."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import librosa
 import numpy as np
 import pytest
 
+from rtgenre.errors import ConfigError
 from rtgenre.frontend import kernels, tables
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.frontend.stream import Frontend
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Float64Array = NDArray[np.float64]
 
 FLOOR = FrontendSpec(features=("log_mel",), running_s=(), floor_below_db=45.0, floor_level_s=2.0, log_floor_db=-160.0)
+LEVEL = replace(FLOOR, features=("log_mel", "mfcc", "contrast"), level_db=-23.0, contrast_floor_db=-100.0)
 CEILING = FrontendSpec(features=("contrast",), running_s=(), contrast_quantile=0.45, contrast_ceiling_db=14.0)
 
 
@@ -93,19 +95,52 @@ def test_what_is_forgotten_leaves_no_floor() -> None:
     np.testing.assert_array_equal(after, frames(FLOOR, power[20:]))
 
 
-def test_raise_floor_by_itself() -> None:
-    rng, level = np.random.default_rng(0), np.zeros(1, np.float32)
+def test_the_running_level_is_brought_to_a_target() -> None:
+    power = powers(60)
+    ours, left = frames(LEVEL, power), frames(replace(LEVEL, level_db=0.0), power)
+    bands = mel(LEVEL, power).mean(axis=1)
+    level = [weights(t + 1, LEVEL.floor_level_s, LEVEL.hops_per_s) @ bands[: t + 1] for t in range(len(bands))]
+    gain_db = -23.0 - 10.0 * np.log10(level)
+    assert np.ptp(gain_db) > 5.0, "the music was steady"
+    expected = left[:, : LEVEL.n_mels] + gain_db[:, None]
+    np.testing.assert_allclose(ours[:, : LEVEL.n_mels], expected, rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("gain_db", [-40.0, -12.0, 12.0])
+def test_with_a_target_no_feature_tells_how_loud_the_music_comes_in(gain_db: float) -> None:
+    power = powers(40)
+    there = frames(LEVEL, power * np.float32(10.0 ** (gain_db / 10.0)))
+    np.testing.assert_allclose(there, frames(LEVEL, power), rtol=0, atol=1e-3)
+
+
+def test_silence_is_not_made_louder_without_end() -> None:
+    power = np.full((20, LEVEL.n_bins), 1e-14, np.float32)
+    assert np.isfinite(frames(LEVEL, power)).all()
+    assert (frames(LEVEL, power)[:, : LEVEL.n_mels] < -60.0).all()
+    assert np.isfinite(frames(LEVEL, 0.0 * power)).all()
+
+
+def test_a_target_needs_a_level_to_follow() -> None:
+    with pytest.raises(ConfigError, match="floor_below_db"):
+        FrontendSpec(level_db=-23.0)
+    with pytest.raises(ConfigError, match="mel bands"):
+        FrontendSpec(features=("contrast",), level_db=-23.0, floor_below_db=45.0)
+
+
+def test_follow_level_by_itself() -> None:
+    rng, level = np.random.default_rng(0), np.zeros(2, np.float32)
     heard = []
     for t in range(30):
         power = rng.exponential(size=7).astype(np.float32)
         heard.append(power.astype(np.float64).mean())
         raised = power.copy()
-        kernels.raise_floor(raised, np.float32(0.01), np.float32(0.2), t, level)
+        kernels.follow_level(raised, np.float32(0.01), np.float32(0.2), np.float32(0.5), t, level)
         mean = 0.0
         for k, value in enumerate(heard):
             mean += max(1.0 / (k + 1), 0.2) * (value - mean)
         assert level[0] == pytest.approx(mean, rel=1e-6)
-        np.testing.assert_allclose(raised, power + 0.01 * mean, rtol=1e-6)
+        np.testing.assert_allclose(raised, (power + 0.01 * mean) * 0.5 / mean, rtol=1e-6)
+        assert level[1] == pytest.approx(0.5 / mean, rel=1e-6)
 
 
 @pytest.mark.parametrize("ceiling_db", [14.0, 6.0, 0.0])

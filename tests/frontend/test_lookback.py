@@ -15,6 +15,7 @@ SPECS = {
         modulation_s=(5.0,),
         age=True,
         floor_below_db=60.0,
+        level_db=-23.0,
     ),
     "with zero crossings and level": FrontendSpec(features=("mfcc", "zcr", "rms", "flux")),
 }

@@ -132,6 +132,7 @@ def test_every_number_is_in_the_fingerprint() -> None:
         "age": True,
         "floor_below_db": 60.0,
         "floor_level_s": 3.0,
+        "level_db": -30.0,
         "contrast_ceiling_db": 50.0,
     }
     assert changes.keys() == FrontendSpec().to_dict().keys()

@@ -6,13 +6,13 @@ import contextlib
 import io
 import multiprocessing
 import os
-import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 from rtgenre.errors import RtgenreError, SourceError
 from rtgenre.training.evaluation.listen import Listener
+from rtgenre.training.worker import begin_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -84,7 +84,7 @@ def listeners(opener: Opener, clips: DataSet, cut_s: float, jobs: int) -> Iterat
 
 def _open(opener: Opener, clips: DataSet, cut_s: float) -> None:
     global _listener  # noqa: PLW0603 - a worker process serves one evaluation and has no other place
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
+    begin_worker()
     with contextlib.redirect_stderr(io.StringIO()):  # that loading takes its time has been said
         _listener = Listener(opener(), clips, cut_s)
 

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import multiprocessing
 import os
-import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +18,7 @@ from rtgenre.errors import RtgenreError
 from rtgenre.training.literature.catalogue import RECIPES
 from rtgenre.training.literature.pieces import silent
 from rtgenre.training.literature.run import key_of, means_of, outcome, where
+from rtgenre.training.worker import begin_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,7 +88,7 @@ def _named(job: Job) -> tuple[str, dict[str, Any]]:
 
 def _open(maker: Maker, setting: Setting) -> None:
     global _means  # noqa: PLW0603 - a worker process serves one run and has no other place
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
+    begin_worker()
     _means = (maker, setting)
 
 

@@ -86,9 +86,9 @@ def _opening(contents: Contents) -> str:
         "even its copies may.\n- **artist-filtered**: no artist lies on both sides, *train* → *valid* of the "
         f"fault-filtered split, and five artist-wise folds over all clips.\n\n{data['clips']} clips of "
         f"`{data['file']}` as {data['heard_as']}, a frame every {1000 * data['hop'] / 22050:.1f} ms. Intervals are "
-        "95 %, by bootstrap over artists where these are parted, over clips elsewhere. Networks run at most the "
-        "printed number of epochs, end when the loss on a fifth of what they may learn from (parted like the test) "
-        "has not fallen for some epochs, and keep their best weights."
+        "95 %, by bootstrap over artists where these are parted, over clips elsewhere. Networks run the "
+        "printed number of epochs; where early stopping or no number is printed, they end when the loss on a fifth of "
+        "what they may learn from (parted like the test) has not fallen for some epochs, and keep their best weights."
     )
     if not contents.complete:
         text += "\n\n**This is a quick or partial run: it shows that everything works, not what systems are worth.**"
