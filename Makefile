@@ -25,8 +25,8 @@ $(STAMP): pyproject.toml constraints.txt
 run: setup ## listen: the default input device, or the built-in demo (ARGS='--source demo' …)
 	exec $(BIN)/rtgenre run $(ARGS)
 
-test: setup ## the whole test suite (ARGS='-k feed' …)
-	$(BIN)/python -m pytest $(ARGS)
+test: setup ## the whole test suite (ARGS='-k feed' …; ARGS='-n0 --pdb' to debug)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 fmt: setup ## format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix-only --quiet .

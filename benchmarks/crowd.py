@@ -102,10 +102,11 @@ def main() -> None:
 
 
 def stall(topic: str, last: int, publish: str) -> tuple[list[int], int]:
-    """Read some, stop reading until a line comes on stdin, read the rest; with small buffers, and nothing fetched."""
+    """Read some, stop reading until a line comes on stdin, read the rest; with a short queue, and nothing fetched."""
     numbers: list[int] = []
     with zmq.Context() as context, context.socket(zmq.SUB) as feed:
-        feed.linger, feed.rcvhwm, feed.rcvbuf = 0, 10, 16 * 1024
+        # The system's own buffer: where it is smaller than the loopback's largest packet, TCP may wait for minutes.
+        feed.linger, feed.rcvhwm = 0, 10
         feed.subscribe(topic)
         feed.connect(publish)
         while (not numbers or numbers[-1] < last) and feed.poll(PATIENCE_S * 1000):

@@ -6,15 +6,12 @@ machine does meanwhile disturbs both alike. Hop latency is the time from the arr
 ring to its answer. Writes one JSON line.
 
     npm install --prefix examples
-    python benchmarks/feed.py [--hops N] [--pace TIMES] [--out FILE]
+    python -m benchmarks.feed [--hops N] [--pace TIMES] [--out FILE]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import tempfile
 import time
 import uuid
@@ -22,8 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from crowd import Member, node_is_there
 
+from benchmarks.crowd import Member, node_is_there
+from benchmarks.line import keep
 from rtgenre import app, config, keys
 from rtgenre.bench.end_to_end import RingSource
 from rtgenre.engine import Engine
@@ -141,17 +139,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         among, without, told = run(pipeline, asked.hops, asked.pace, Path(folder))
     alone, crowded = spread(without), spread(among)
-    line = json.dumps({
+    found: dict[str, object] = {
         "benchmark": "feed.crowd", "pace": asked.pace, "alone": alone, "among_five": crowded,
         "p99_ratio": round(crowded["p99_us"] / alone["p99_us"], 3),
         "p50_ratio": round(crowded["p50_us"] / alone["p50_us"], 3), "told": told,
-        "machine": platform.processor() or platform.machine(), "cores": len(os.sched_getaffinity(0)),
-        "load": [round(x, 1) for x in os.getloadavg()],
-    })  # fmt: skip
-    print(line)
-    if asked.out:
-        with asked.out.open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
+    }  # fmt: skip
+    keep(found, asked.out)
 
 
 if __name__ == "__main__":

@@ -88,12 +88,12 @@ def open_midi(settings: Settings) -> Output:
     """Notes and controls, in a process of their own.
 
     Raises:
-        ConfigError: its library is missing.
+        ConfigError: its library is missing, or there is no such source.
     """
     from rtgenre.outputs.midi import MidiOutput
 
     check_midi_library()
-    return MidiOutput(_one_source(settings.midi, settings))
+    return MidiOutput(_one_source("midi", settings.midi, settings))
 
 
 def open_osc(settings: Settings) -> Output:
@@ -122,15 +122,18 @@ def open_text(settings: Settings) -> Output:
     """A text file.
 
     Raises:
-        ConfigError: its template cannot be filled in.
+        ConfigError: its template cannot be filled in, or there is no such source.
     """
     from rtgenre.outputs import textfile
 
-    return textfile.open_text(_one_source(settings.text, settings))
+    return textfile.open_text(_one_source("text", settings.text, settings))
 
 
-def _one_source(section: OneSource, settings: Settings) -> OneSource:
+def _one_source(name: str, section: OneSource, settings: Settings) -> OneSource:
     """The section of an output that tells of one source only, with the first one's name where it names none."""
+    known = [source.name for source in settings.all_sources]
+    if section.source and "" not in known and section.source not in known:  # "": the source will name itself
+        raise ConfigError(f"{name}.source = {section.source!r} is none of the sources", nearest(section.source, known))
     if section.source or not settings.sources:
         return section
     return msgspec.structs.replace(section, source=settings.sources[0].name)
@@ -147,13 +150,13 @@ OUTPUTS: dict[str, Callable[[Settings], Output]] = {
 ``rtgenre bridge`` those that are named."""
 
 
-def open_outputs(settings: Settings) -> list[Output]:
-    """The outputs that the settings enable, not yet started.
+def open_outputs(settings: Settings) -> dict[str, Output]:
+    """The outputs that the settings enable, by name, not yet started.
 
     Raises:
         ConfigError: a library is missing, or a setting does not fit.
     """
-    return [opener(settings) for name, opener in OUTPUTS.items() if getattr(settings, name).enabled]
+    return {name: opener(settings) for name, opener in OUTPUTS.items() if getattr(settings, name).enabled}
 
 
 def open_recorder(settings: RecordSettings) -> Recorder | None:
@@ -163,13 +166,33 @@ def open_recorder(settings: RecordSettings) -> Recorder | None:
         ConfigError: the sound is to be kept, but nobody says where.
         OutputError: the folder cannot be made.
     """
-    if not settings.folder:
-        if settings.sound:
-            raise ConfigError("record.sound is on, but record.folder is empty", "say where: --record FOLDER")
+    folder = _where_to_record(settings)
+    if folder is None:
         return None
     from rtgenre.outputs.recorder import Recorder
 
-    return Recorder(Path(settings.folder).expanduser(), sound=settings.sound, limits=record_limits(settings))
+    return Recorder(folder, sound=settings.sound, limits=record_limits(settings))
+
+
+def _where_to_record(settings: RecordSettings) -> Path | None:
+    if not settings.folder and settings.sound:
+        raise ConfigError("record.sound is on, but record.folder is empty", "say where: --record FOLDER")
+    return Path(settings.folder).expanduser() if settings.folder else None
+
+
+def check_outputs(settings: Settings) -> None:
+    """See whether all outputs that are enabled can be opened; nothing is started or made.
+
+    Raises:
+        RtgenreError: see ``open_outputs`` and ``open_recorder``.
+    """
+    for output in open_outputs(settings).values():
+        output.close()
+    folder = _where_to_record(settings.record)
+    if folder is not None:
+        from rtgenre.outputs.recorder import check_folder
+
+        check_folder(folder)
 
 
 def record_limits(settings: RecordSettings) -> Limits:

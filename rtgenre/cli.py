@@ -768,7 +768,7 @@ def keys_revoke(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> int:
-    """Keep a client out from its next connection on."""
+    """Keep a client out; a running daemon hangs up on it within a second."""
     from rtgenre.commands import keys as command
 
     return command.revoke(name, _keys_folder(config), as_json=_as_json(json))

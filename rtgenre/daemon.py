@@ -73,7 +73,7 @@ class Daemon:
         self._exit_code = EX_OK
         self._desk: Desk | None = None
         self._feed: ZmqFeed | None = None
-        self._outputs: list[Output] = []  # all that read messages, the feed among them
+        self._outputs: dict[str, Output] = {}  # all that read messages, the feed among them
         self._model = wire.ModelId("", "")
         self._model_device = ""
         self._labels: tuple[str, ...] = ()
@@ -130,16 +130,15 @@ class Daemon:
                 curve=app.feed_curve(feed),
                 max_connections=feed.max_connections,
             )
-            self._outputs.append(self._feed)
+            self._outputs["feed"] = self._feed
         if self.presentation.lines:
-            self._outputs.append(JsonLines(sys.stdout.buffer, self._ask_to_stop))
-        self._outputs += app.open_outputs(self.settings)
-        for output in self._outputs:
+            self._outputs["lines"] = JsonLines(sys.stdout.buffer, self._ask_to_stop)
+        self._outputs |= app.open_outputs(self.settings)
+        if recorder is not None:
+            self._outputs["record"] = recorder
+        for output in self._outputs.values():
             if isinstance(output, Asking):
                 output.ask = self._asked
-        if recorder is not None:
-            self._outputs.append(recorder)
-        for output in self._outputs:
             stack.callback(output.close)
             output.start()
 
@@ -151,7 +150,7 @@ class Daemon:
         self._own_labels = () if own is None else own.names
         self._model = wire.ModelId(checkpoint.id, checkpoint.sha256)
         self._model_device = pipeline.runtime.device
-        mailboxes = [output.mailbox for output in self._outputs]
+        mailboxes = [output.mailbox for output in self._outputs.values()]
 
         def listener_of(name: str) -> FanOut:
             composer = wire.Composer(
@@ -206,7 +205,7 @@ class Daemon:
             self._desk.tell_losses()
         envelope = wire.Envelope(wire.HEARTBEAT_TOPIC, self._heartbeat(), time.monotonic_ns())
         self._heartbeats += 1
-        for output in self._outputs:
+        for output in self._outputs.values():
             output.mailbox.put(envelope)
 
     def _heartbeat(self) -> wire.Heartbeat:
@@ -226,6 +225,7 @@ class Daemon:
             refused_connections=0 if self._feed is None else self._feed.refused_connections,
             refused_requests=0 if self._feed is None else self._feed.refused_requests,
             own_labels=self._own_labels,
+            outputs={name: output.report() for name, output in self._outputs.items()},
         )
 
     # Requests, in the feed's thread.

@@ -129,10 +129,14 @@ class AllowList:
 
     Args:
         path: of the file; none means that nobody may.
+
+    Attributes:
+        version: another one each time that the list has changed, as far as was looked.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.version = 0
         self._seen: tuple[int, int] | None = None
         self._names: dict[str, str] = {}
 
@@ -174,7 +178,7 @@ class AllowList:
         self._write(entries | {name: check_key(key, "the key")})
 
     def revoke(self, name: str) -> None:
-        """Keep a client out from its next connection on.
+        """Keep a client out; a running daemon heeds it within a second.
 
         Raises:
             UsageError: there is none of that name.
@@ -187,20 +191,26 @@ class AllowList:
 
     def name_of(self, key: str) -> str | None:
         """The name of an allowed client; None for all others. One thread."""
+        self.look()
+        return self._names.get(key)
+
+    def look(self) -> None:
+        """Read the file again where it has changed; one thread."""
         try:
             now = self.path.stat()
             seen = (now.st_mtime_ns, now.st_size)
         except OSError:
             seen = None
+        if seen == self._seen:
+            return
+        self._seen, self.version = seen, self.version + 1
         if seen is None:
             self._names = {}
-        elif seen != self._seen:
+        else:
             try:
                 self._names = {public: name for name, public in self.read().items()}
             except ConfigError as error:
                 log.warning("%s; the clients allowed before stay so", error.message)
-        self._seen = seen
-        return self._names.get(key)
 
     def _write(self, entries: dict[str, str]) -> None:
         head = "# Clients that may connect to the feed, NAME KEY; `rtgenre keys allow` and `revoke` write this.\n"

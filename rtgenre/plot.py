@@ -12,7 +12,7 @@ from rtgenre.errors import OutputError, UsageError
 from rtgenre.palette import GREY, genre_colours, ink
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".svg", ".pdf")
 MOST_COLUMNS = 1320
-_INK, _RULE = "#2b3138", "#d7dbe0"
+INK, RULE = "#2b3138", "#d7dbe0"
+_PALE = "#eceef1"
+_LETTERS = 125  # that fit across the picture
 
 
 def check_drawable(out: Path) -> None:
@@ -72,7 +74,7 @@ def posterior_picture(
     from matplotlib.figure import Figure  # noqa: PLC0415 - the same
 
     colours = genre_colours(labels)
-    with rc_context({"svg.hashsalt": "rtgenre", "font.size": 10, "text.color": _INK, "axes.labelcolor": _INK}):
+    with rc_context({"svg.hashsalt": "rtgenre", "font.size": 10, "text.color": INK, "axes.labelcolor": INK}):
         figure = Figure(figsize=(11, 4.6), dpi=120, layout="constrained", facecolor="white")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(8, 1))
         _draw_posterior(above, *_thinned(times_s.astype(np.float64), probs.astype(np.float64)), labels, colours)
@@ -87,7 +89,8 @@ def posterior_picture(
             bbox_to_anchor=(1.005, 1.02),
             frameon=False,
         )
-        _draw_strip(below, decisions, colours, float(times_s[-1]))
+        draw_band(below, decisions, decisions, colours, max(float(times_s[-1]), 1e-3) / _LETTERS)
+        below.set_xlabel("time, s")
         below.set_xlim(min(0.0, float(times_s[0])), max(float(times_s[-1]), 1e-3))
         try:
             figure.savefig(out)
@@ -122,32 +125,32 @@ def _draw_posterior(
     axes.set_ylim(0.0, 1.0)
     axes.set_ylabel("posterior")
     axes.grid(visible=True, axis="y", color="white", lw=0.6, alpha=0.5)
-    axes.tick_params(colors=_INK, length=3)
+    axes.tick_params(colors=INK, length=3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_RULE)
+    axes.spines[["left", "bottom"]].set_color(RULE)
 
 
-def _draw_strip(axes: Axes, decisions: Sequence[Span], colours: dict[str, str], end_s: float) -> None:
-    """Decisions as a band; a span that is long enough carries its name."""
-    for start_s, stop_s, state, label in decisions:
-        colour = colours.get(label, GREY) if label else "#eceef1"
-        axes.axvspan(start_s, stop_s, color=colour, lw=0)
+def draw_band(
+    axes: Axes, coloured: Iterable[Span], named: Iterable[Span], colours: Mapping[str, str], a_letter: float
+) -> None:
+    """Decisions as a band.
+
+    Args:
+        axes: its x axis has the unit of the spans.
+        coloured: spans to fill: with the genre's colour, pale where there is none.
+        named: spans that carry their name, where they are long enough for it.
+        colours: genre → colour.
+        a_letter: width that a letter takes, in the unit of the spans.
+    """
+    for start, stop, _, label in coloured:
+        axes.axvspan(start, stop, color=colours.get(label, GREY) if label else _PALE, lw=0)
+    for start, stop, state, label in named:
         name = label or state.replace("_", " ")
-        # About 125 letters fit across the picture.
-        if (stop_s - start_s) / max(end_s, 1e-3) * 125 > len(name):
-            axes.text(
-                (start_s + stop_s) / 2,
-                0.47,
-                name,
-                color=ink(colour) if label else _INK,
-                ha="center",
-                va="center",
-                fontsize=9,
-                clip_on=True,
-            )
+        if stop - start > len(name) * a_letter:
+            colour = ink(colours.get(label, GREY)) if label else INK
+            axes.text((start + stop) / 2, 0.47, name, color=colour, ha="center", va="center", fontsize=9, clip_on=True)
     axes.set_ylim(0.0, 1.0)
     axes.set_yticks([])
-    axes.set_xlabel("time, s")
     axes.set_ylabel("decided", rotation=0, ha="right", va="center")
-    axes.tick_params(colors=_INK, length=3)
+    axes.tick_params(colors=INK, length=3)
     axes.spines[:].set_visible(False)

@@ -23,7 +23,7 @@ from tests.outputs.test_wire import VALIDATOR
 
 pytestmark = pytest.mark.real
 RTGENRE = [sys.executable, "-m", "rtgenre"]
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 
 
 def environment(**more: str) -> dict[str, str]:

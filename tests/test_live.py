@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.real, pytest.mark.data, needs_audio]
 RATE = 48000
 SECONDS = 8.0
+WAIT_S = 60.0  # for what comes at once on a machine that does nothing else
 JACK_PLAYER = Path(__file__).with_name("audio") / "jack_player.py"
 
 
@@ -53,7 +54,7 @@ def listen(feed: Subscriber, play: Callable[[], object]) -> list[wire.PosteriorM
     """Hops from before the music starts until it is over."""
     posteriors(feed, 30)  # long enough in silence for a fresh start
     play()
-    deadline = time.monotonic() + SECONDS + 20
+    deadline = time.monotonic() + SECONDS + WAIT_S
     heard: list[wire.PosteriorMessage] = []
     while time.monotonic() < deadline:
         received = feed.receive(1.0)
@@ -91,9 +92,9 @@ def test_music_through_pulseaudio_is_tagged_as_the_file_is(pulse: PulseServer, t
         players: list[subprocess.Popen[bytes]] = []
         live = listen(feed, lambda: players.append(pulse.play(path, RATE)))
         with players[0] as player:
-            assert player.wait(20) == 0
+            assert player.wait(WAIT_S) == 0
         process.terminate()
-        process.wait(20)
+        process.wait(WAIT_S)
     assert_same_decisions(live, path, feed.missed)
 
 
@@ -119,7 +120,7 @@ def hear_through_jack(jack: JackServer, path: Path) -> tuple[list[wire.Posterior
             with daemon("--source", "device:deck", "--quiet", **jack.client_env) as (process, feed):
                 live = listen(feed, lambda: player.stdin.write(b"play\n"))
                 process.terminate()
-                process.wait(20)
+                process.wait(WAIT_S)
                 return live, feed.missed
         finally:
             player.kill()
@@ -148,11 +149,11 @@ def test_a_sound_server_that_dies_is_told_survived_and_counted(pulse: PulseServe
         assert report.gap_samples == pytest.approx(back.gap_samples * report.sample_rate / 22050, rel=0.01)
         assert "restarted" in report.notice
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(WAIT_S) == 0
 
 
 def wait_for(feed: Subscriber, wanted: Callable[[wire.Message], bool]) -> Any:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         received = feed.receive(1.0)
         if received is not None and wanted(received.message):

@@ -14,7 +14,7 @@ import soundfile
 from rtgenre.outputs import wire
 from tests.corpus import needs_audio
 from tests.test_daemon import daemon, posteriors
-from tests.test_live import RATE, SECONDS, assert_same_decisions, clip
+from tests.test_live import RATE, SECONDS, WAIT_S, assert_same_decisions, clip
 from tests.virtual import PulseServer, needs
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def listen(feed: Subscriber, names: set[str], play: Callable[[], object]) -> Hea
     play()
     heard: Heard = defaultdict(list)
     over: set[str] = set()
-    deadline = time.monotonic() + SECONDS + 20
+    deadline = time.monotonic() + SECONDS + WAIT_S
     while over != names and time.monotonic() < deadline:
         received = feed.receive(1.0)
         if received is not None and isinstance(received.message, wire.PosteriorMessage):
@@ -91,11 +91,11 @@ def test_sinks_and_decks_are_sources_of_their_own(pulse: PulseServer, tmp_path: 
         heard = listen(feed, set(paths), play)
         for player in players:
             with player:
-                assert player.wait(20) == 0
+                assert player.wait(WAIT_S) == 0
         captures = pulse.pactl("list", "short", "source-outputs").splitlines()
         reports = feed.request("stats")["stats"]["sources"]  # type: ignore[index]
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(WAIT_S) == 0
     assert len(captures) == 3, "a device was opened more than once"
     assert [report["channels"] for report in reports.values()] == [2, 2, 4, 4]
     assert reports["booth"]["description"] == "ALSA: pulse: booth.monitor"
@@ -123,13 +123,13 @@ def test_a_source_that_fails_does_not_disturb_the_other_and_comes_back(pulse: Pu
         assert {name: report["capture_restarts"] for name, report in reports.items()} == {"booth": 1, "bar": 1}
         assert [m.seq for m in calm] == list(range(calm[0].seq, calm[0].seq + len(calm)))
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(WAIT_S) == 0
         assert process.stderr is not None
         assert b"leaked" not in process.stderr.read()
 
 
 def wait_for(feed: Subscriber, name: str, wanted: Callable[[wire.PosteriorMessage], bool]) -> wire.PosteriorMessage:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         received = feed.receive(1.0)
         message = None if received is None else received.message

@@ -1,4 +1,8 @@
-"""One run of the daemon, read over the feed, OSC, MIDI, MQTT and a text file, there and through a bridge: all agree."""
+"""One run of the daemon, read over all its outputs, there and through a bridge: all tell the same decisions.
+
+Feed, OSC, MIDI, MQTT, a text file, the WebSocket that an overlay reads, and the metrics, which tell how many decisions
+there were and the last one of them.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ from tests.outputs.broker import Broker, needs_mosquitto, reading
 from tests.outputs.stage import ALL_OFF, CHANNEL, PERIOD, Stage, stage
 from tests.outputs.telling import eventually
 from tests.outputs.test_osc import receiver
+from tests.outputs.web.overlay import Overlay, free_port, overlay
 from tests.test_daemon import RTGENRE, TIMEOUT_S, daemon, environment, wav
 from tests.virtual import JackServer, needs
 
@@ -70,14 +75,14 @@ def watched(path: Path) -> Iterator[list[str]]:
         thread.join()
 
 
-def decisions(feed: Subscriber, process: subprocess.Popen[bytes]) -> list[str | None]:
-    found: list[str | None] = []
+def decisions(feed: Subscriber, process: subprocess.Popen[bytes]) -> list[wire.DecisionMessage]:
+    found: list[wire.DecisionMessage] = []
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         received = feed.receive(0.5)
         if received is not None and isinstance(received.message, wire.DecisionMessage):
             assert received.missed == 0
-            found.append(received.message.top)
+            found.append(received.message)
         if received is None and process.poll() is not None:
             return found
     raise AssertionError("the daemon did not end")
@@ -105,10 +110,22 @@ def genres_by_index(values: list[object], labels: list[str]) -> list[str | None]
     return [None if value == -1 else labels[int(str(value))] for value in values]
 
 
-def sections(folder: Path, osc: str, port: int, node: str) -> str:
+def shown(it: Overlay) -> list[str | None]:
+    """What an overlay showed: it draws posteriors, and other programs read decisions; both say the same."""
+    tops = [message["top"] for message in it.messages if message.get("kind") in {"posterior", "decision"}]
+    return [None if top is None else str(top) for top in tops]
+
+
+def is_part(some: list[str | None], of: list[str | None]) -> bool:
+    """Some of these, and at least one of them, in the same order."""
+    rest = iter(of)
+    return bool(some) and all(one in rest for one in some)
+
+
+def sections(folder: Path, osc: str, port: int, node: str, web: int) -> str:
     return POLICY + (
         f'\n[osc]\nenabled = true\ntargets = ["{osc}"]\n[mqtt]\nenabled = true\nport = {port}\nnode = "{node}"\n'
-        f"[text]\nenabled = true\npath = '{folder / node}.txt'\n"
+        f"[text]\nenabled = true\npath = '{folder / node}.txt'\n[web]\nenabled = true\nport = {web}\n"
     )
 
 
@@ -122,6 +139,8 @@ class Run:
         osc: of ``daemon`` and ``bridge``: address → values.
         topics: of MQTT, in order.
         files: of ``daemon`` and ``bridge``: texts, in order.
+        web: of ``daemon`` and ``bridge``: what browsers and monitors were told.
+        changes: decisions that the feed told of, the first included.
         xruns: times that the JACK server itself says it lost something.
     """
 
@@ -130,6 +149,8 @@ class Run:
     osc: dict[str, dict[str, list[object]]]
     topics: list[tuple[str, str, bool]]
     files: dict[str, list[str]]
+    web: dict[str, Overlay]
+    changes: int
     xruns: int
 
 
@@ -143,19 +164,21 @@ def run(folder: Path) -> Run:
         broker = stack.enter_context(Broker(folder))
         it = stack.enter_context(stage(jack))
         topics = stack.enter_context(reading(broker))
-        osc, files = {}, {}
+        osc, files, web = {}, {}, {}
         for name, midi in (("daemon", "[midi]\nenabled = true\n"), ("bridge", "")):
             target, osc[name] = stack.enter_context(receiver())
             files[name] = stack.enter_context(watched(folder / f"{name}.txt"))
-            (folder / f"{name}.toml").write_text(sections(folder, target, broker.port, name) + midi)
+            port = free_port()
+            web[name] = stack.enter_context(overlay(port))
+            (folder / f"{name}.toml").write_text(sections(folder, target, broker.port, name, port) + midi)
         arguments = ["--source", f"file:{sound}", "--quiet", "--config", str(folder / "daemon.toml")]
         process, feed = stack.enter_context(daemon(*arguments, **jack.client_env))
         addresses = ["--feed", feed.publish, "--control", feed.control, "--config", str(folder / "bridge.toml")]
         bridge = subprocess.Popen(
-            [*RTGENRE, "bridge", "osc", "mqtt", "text", *addresses], env=environment(), stderr=subprocess.PIPE
+            [*RTGENRE, "bridge", "osc", "mqtt", "text", "web", *addresses], env=environment(), stderr=subprocess.PIPE
         )
         try:
-            truth = told(decisions(feed, process))
+            decided = decisions(feed, process)
             assert process.wait(TIMEOUT_S) == 0
             assert eventually(lambda: "rtgenre/bridge/file/genre" in [topic for topic, _, _ in topics])
         finally:
@@ -165,7 +188,8 @@ def run(folder: Path) -> Run:
         assert b"Traceback" not in said
         assert eventually(lambda: ("rtgenre/bridge/status", "offline", False) in topics)
         xruns = jack.log.read_text(errors="replace").count("XRun")
-    return Run(truth, it, osc, topics, files, xruns)
+    truth = told(message.top for message in decided)
+    return Run(truth, it, osc, topics, files, web, decided[-1].seq + 1, xruns)
 
 
 def test_every_output_tells_the_same_decisions_in_the_same_order(tmp_path: Path) -> None:
@@ -183,3 +207,9 @@ def test_every_output_tells_the_same_decisions_in_the_same_order(tmp_path: Path)
         assert told(genres_by_index(done.osc[name]["/rtgenre/file/index"], labels)) == done.truth, name
         assert told("" if genre == "none" else genre for genre in genres) == done.truth, name
         assert told(done.files[name]) == done.truth, name
+        assert told(shown(done.web[name])) == done.truth, name
+        metrics = done.web[name].metrics
+        assert metrics["rtgenre_decision_changes_total", "file", ""] == done.changes, name
+        now = {genre: value for (what, _, genre), value in metrics.items() if what == "rtgenre_decision"}
+        assert now == {label: float(label == done.truth[-1]) for label in labels}, name
+        assert is_part(told(done.web[name].decided), done.truth), name  # looked at now and then, so some may be missing

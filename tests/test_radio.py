@@ -30,7 +30,7 @@ def icecast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IcecastServer]
 
 
 def wait_for(feed: Subscriber, wanted: Callable[[wire.Message], bool]) -> wire.Message:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         received = feed.receive(1.0)
         if received is not None and wanted(received.message):

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 SHARED_MEMORY = Path("/dev") / "shm"
 
-_UP_S = 10.0
-_DOWN_S = 5.0
+_UP_S = 30.0
+_DOWN_S = 20.0
 _LEAVE_S = 1.0  # jackd may take for ever
-_CLIENT_S = 10.0
+_CLIENT_S = 30.0
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:

@@ -13,10 +13,13 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from rtgenre import app, logs
 from rtgenre.errors import EX_INTERRUPT, EX_OK, FeedError, UsageError, nearest
 from rtgenre.outputs import wire
 from rtgenre.outputs.interface import Asking
+from rtgenre.sources import SourceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +62,7 @@ def run_outputs(names: Sequence[str], where: Where, settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
     with contextlib.ExitStack() as stack:
+        settings = msgspec.structs.replace(settings, source=SourceSettings(), sources=())  # the sources are the feed's
         outputs = [app.OUTPUTS[name](settings) for name in dict.fromkeys(names)]
         for output in outputs:
             stack.callback(output.close)

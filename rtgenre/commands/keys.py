@@ -69,7 +69,7 @@ def allow(name: str, key: str, folder: Path, *, as_json: bool) -> int:
 
 
 def revoke(name: str, folder: Path, *, as_json: bool) -> int:
-    """Keep a client out from its next connection on.
+    """Keep a client out; a running daemon hangs up on it within a second.
 
     Raises:
         UsageError: there is none of that name.
@@ -79,7 +79,7 @@ def revoke(name: str, folder: Path, *, as_json: bool) -> int:
     if as_json:
         _print({"revoked": name})
     else:
-        print(f"{name} may not connect any more; where it is connected now, a restart of the daemon cuts it off")
+        print(f"{name} may not connect any more; a running daemon cuts it off within a second")
     return EX_OK
 
 

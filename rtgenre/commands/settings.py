@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from rtgenre import app
+from rtgenre import app, captures
 from rtgenre.config import flatten
 from rtgenre.errors import EX_OK
 
@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 
 
 def check(loaded: Loaded) -> int:
-    """Look beyond types and ranges: does the model exist, may the addresses be bound, are their keys there?
+    """Look beyond types and ranges: everything that the daemon would refuse before it opens a device or a port.
 
     Raises:
         RtgenreError: something cannot work.
     """
-    app.feed_curve(loaded.settings.feed)
-    app.load_checkpoint(loaded.settings.model)
+    settings = loaded.settings
+    captures.by_device(settings.all_sources)
+    if settings.feed.enabled:
+        app.feed_curve(settings.feed)
+    app.check_outputs(settings)
+    app.load_checkpoint(settings.model)
     print(f"{loaded.path or 'no settings file: defaults'}: ok")
     return EX_OK
 

@@ -94,17 +94,17 @@ class Courier:
         # A daemon thread: a counterpart that never answers must not hold up the end of the program.
         self._thread = threading.Thread(target=self._run, name=f"rtgenre-{name}", daemon=True)
 
+    def report(self) -> wire.OutputReport:
+        """What the counterpart was not told; any thread."""
+        return wire.OutputReport(dropped=self.mailbox.dropped, unsent=self.unsent + self.mailbox.ignored)
+
     def start(self) -> None:
         """Begin; a counterpart that is not there is waited for."""
         self._thread.start()
 
     def close(self, timeout_s: float = 3.0) -> None:
         """Tell what is left, say that it is over, and end; any thread, more than once is fine."""
-        self.mailbox.close()
-        if self._thread.ident is None:
-            self.mailbox.release()
-        else:
-            self._thread.join(timeout_s)
+        self.mailbox.end(self._thread, timeout_s)
 
     # Everything below runs in the courier's own thread.
 

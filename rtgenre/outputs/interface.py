@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtgenre.outputs.mailbox import Mailbox
-    from rtgenre.outputs.wire import Envelope
+    from rtgenre.outputs.wire import Envelope, OutputReport
 
 
 class Output(Protocol):
@@ -17,6 +17,10 @@ class Output(Protocol):
     @property
     def mailbox(self) -> Mailbox[Envelope]:
         """Where messages are put, by any thread."""
+        ...
+
+    def report(self) -> OutputReport:
+        """What it could not pass on so far, for the heartbeat; any thread."""
         ...
 
     def start(self) -> None:

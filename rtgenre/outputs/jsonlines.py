@@ -43,6 +43,10 @@ class JsonLines:
         # A daemon thread, because a pipe that nobody empties would hold up the end of the program.
         self._thread = threading.Thread(target=self._run, name="jsonlines", daemon=True)
 
+    def report(self) -> wire.OutputReport:
+        """What was not written; any thread."""
+        return wire.OutputReport(dropped=self.mailbox.dropped, unsent=self.mailbox.ignored)
+
     def start(self) -> None:
         """Begin to write; once."""
         self._thread.start()
@@ -56,12 +60,7 @@ class JsonLines:
         Returns:
             False where the time was over before everything was written.
         """
-        self.mailbox.close()
-        if self._thread.ident is None:
-            self.mailbox.release()
-            return True
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        return self.mailbox.end(self._thread, timeout_s)
 
     def _run(self) -> None:
         try:

@@ -23,6 +23,7 @@ class Mailbox(Generic[T]):
 
     Attributes:
         dropped: items that the reader was too slow for.
+        ignored: items that came after the reader had ended.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -34,11 +35,13 @@ class Mailbox(Generic[T]):
         self._writer.setblocking(False)
         self._closed = False
         self.dropped = 0
+        self.ignored = 0
 
     def put(self, item: T) -> None:
         """Leave an item; any thread. Never blocks. An item put after ``close`` is ignored."""
         with self._lock:
             if self._closed:
+                self.ignored += 1
                 return
             if len(self._items) >= self._capacity:
                 self._items.popleft()
@@ -86,6 +89,23 @@ class Mailbox(Generic[T]):
             if not self._closed:
                 self._closed = True
                 self._writer.close()
+
+    def end(self, reader: threading.Thread, timeout_s: float) -> bool:
+        """Say that nothing more will come and wait for its reader, which releases it; any other thread.
+
+        Args:
+            reader: one that was never started cannot release it, so it is done here.
+            timeout_s: how long to wait.
+
+        Returns:
+            False where the time was over before the reader had ended.
+        """
+        self.close()
+        if reader.ident is None:
+            self.release()
+        else:
+            reader.join(timeout_s)
+        return not reader.is_alive()
 
     def release(self) -> None:
         """Give the reading end back; the reader calls it last."""

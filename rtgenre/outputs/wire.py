@@ -187,6 +187,21 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     notice: str
 
 
+class OutputReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an output could not pass on, since the daemon started.
+
+    Attributes:
+        dropped: messages that it, or who reads it, was too slow for.
+        unsent: messages that passed while its counterpart was away, or after it had failed for good.
+        lost_samples: of a recording with sound: samples of each channel that are missing in it, or zeros instead,
+            whoever lost them.
+    """
+
+    dropped: Count = 0
+    unsent: Count = 0
+    lost_samples: Count = 0
+
+
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="heartbeat"):
     """Once a second, whatever happens; a reader calls the feed stale after 5 s without one.
 
@@ -207,6 +222,8 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
         refused_connections: to the feed's ports, that came to nothing: too many, no allowed key, a foreign protocol.
         refused_requests: answered with an error on the control port.
         own_labels: one's own labels, beside the model's.
+        outputs: what each output could not pass on: ``feed``, ``lines`` (on stdout), ``web``, ``midi``, ``osc``,
+            ``mqtt``, ``text``, ``record``; those that run.
     """
 
     schema: Literal[1] = SCHEMA_VERSION
@@ -225,6 +242,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     refused_connections: Count = 0
     refused_requests: Count = 0
     own_labels: tuple[str, ...] = ()
+    outputs: dict[str, OutputReport] = {}
 
 
 Message = PosteriorMessage | DecisionMessage | StateMessage | TrackMessage | Heartbeat

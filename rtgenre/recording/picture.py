@@ -15,12 +15,12 @@ import numpy as np
 
 from rtgenre.errors import OutputError, UsageError
 from rtgenre.outputs import wire
-from rtgenre.palette import GREY, genre_colours, ink
-from rtgenre.plot import check_drawable
+from rtgenre.palette import genre_colours
+from rtgenre.plot import INK, RULE, check_drawable, draw_band
 from rtgenre.recording.setlist import Runs, merge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from matplotlib.artist import Artist
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from rtgenre.plot import Span
     from rtgenre.recording.setlist import Run
 
 MOST_COLUMNS = 1200  # of means over time; about as many as the picture has dots …
 COLUMN_S = 0.2  # … and none shorter than this: two hops
 _DAY_S = 86_400.0  # matplotlib counts days
-_INK, _RULE, _PALE = "#2b3138", "#d7dbe0", "#eceef1"
 _INCHES_A_SOURCE = 3.6
 _TITLE_PAD = 14  # points: room for the ticks of tracks
 _LETTERS = 140  # that fit across the picture
@@ -135,7 +135,7 @@ def night_picture(night: Night, out: Path, title: str, zone: dt.tzinfo | None = 
 
     zone = zone or dt.datetime.fromtimestamp(night.begin_s, dt.UTC).astimezone().tzinfo
     n = len(night.sources)
-    with rc_context({"svg.hashsalt": "rtgenre", "font.size": 10, "text.color": _INK, "axes.labelcolor": _INK}):
+    with rc_context({"svg.hashsalt": "rtgenre", "font.size": 10, "text.color": INK, "axes.labelcolor": INK}):
         figure = Figure(figsize=(13, 0.8 + _INCHES_A_SOURCE * n), dpi=120, layout="constrained", facecolor="white")
         _draw(figure, night, title, zone)
         try:
@@ -156,7 +156,10 @@ def _draw(figure: Figure, night: Night, title: str, zone: dt.tzinfo | None) -> N
         above, below = rows[2 * number, 0], rows[2 * number + 1, 0]
         colours = genre_colours(source.labels)
         _draw_posterior(above, source, night, colours)
-        _draw_band(below, source, night, colours)
+        # Names are those of runs with what is too short for one merged: a flicker must not hide what was played.
+        a_letter_s = max(night.end_s - night.begin_s, 1.0) / _LETTERS
+        named = merge(source.runs, 4 * a_letter_s)
+        draw_band(below, _spans(source.runs), _spans(named), colours, a_letter_s / _DAY_S)
         heading = title if number == 0 else ""
         above.set_title(heading, loc="left", fontsize=13, fontweight="bold", pad=_TITLE_PAD)
         above.set_title(name if len(night.sources) > 1 else "", loc="right", fontsize=11, pad=_TITLE_PAD)
@@ -165,6 +168,12 @@ def _draw(figure: Figure, night: Night, title: str, zone: dt.tzinfo | None) -> N
     last.xaxis.set_major_locator(locator)
     last.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
     last.set_xlim(night.begin_s / _DAY_S, max(night.end_s, night.begin_s + 1.0) / _DAY_S)
+
+
+def _spans(runs: Iterable[Run]) -> Iterator[Span]:
+    for run in runs:
+        genre = run.decision if run.is_music else None
+        yield run.begin_s / _DAY_S, run.end_s / _DAY_S, run.decision, genre
 
 
 def _columns(source: SourceNight, night: Night) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -206,39 +215,12 @@ def _draw_posterior(axes: Axes, source: SourceNight, night: Night, colours: dict
         drawn: list[Artist] = [areas[i] for i in shown]
         if source.tracks_s:
             drawn.append(
-                axes.vlines([t / _DAY_S for t in source.tracks_s], 1.0, 1.04, color=_INK, lw=1.0, clip_on=False)
+                axes.vlines([t / _DAY_S for t in source.tracks_s], 1.0, 1.04, color=INK, lw=1.0, clip_on=False)
             )
             names.append(f"{len(source.tracks_s)} other tracks")
         axes.legend(drawn, names, loc="upper left", bbox_to_anchor=(1.005, 1.02), frameon=False)
     axes.set_ylim(0.0, 1.0)
     axes.set_ylabel("posterior")
-    axes.tick_params(colors=_INK, length=3)
+    axes.tick_params(colors=INK, length=3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_RULE)
-
-
-def _draw_band(axes: Axes, source: SourceNight, night: Night, colours: dict[str, str]) -> None:
-    """Decisions; one that is long enough carries its name. Silence is grey, and where nothing came there is nothing."""
-    length_s = max(night.end_s - night.begin_s, 1.0)
-    for run in source.runs:
-        colour = colours.get(run.decision, GREY) if run.is_music else _PALE
-        axes.axvspan(run.begin_s / _DAY_S, run.end_s / _DAY_S, color=colour, lw=0)
-    # Names are those of runs with what is too short for a name merged: a flicker must not hide what was played.
-    for run in merge(source.runs, 4 * length_s / _LETTERS):
-        colour = colours.get(run.decision, GREY) if run.is_music else _PALE
-        name = run.decision.replace("_", " ")
-        if run.length_s / length_s * _LETTERS > len(name):
-            middle = (run.begin_s + run.end_s) / 2 / _DAY_S
-            axes.text(
-                *(middle, 0.47, name),
-                color=ink(colour) if run.is_music else _INK,
-                ha="center",
-                va="center",
-                fontsize=9,
-                clip_on=True,
-            )
-    axes.set_ylim(0.0, 1.0)
-    axes.set_yticks([])
-    axes.set_ylabel("decided", rotation=0, ha="right", va="center")
-    axes.tick_params(colors=_INK, length=3)
-    axes.spines[:].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(RULE)

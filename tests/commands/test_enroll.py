@@ -11,11 +11,13 @@ import soundfile
 
 from rtgenre.model.checkpoint import save
 from tests import signals
+from tests.in_process import here
 from tests.model.small import checkpoint
 from tests.test_daemon import one_error, rtgenre
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.real
@@ -41,8 +43,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(place: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    done = rtgenre(
+def run(
+    place: Path, folder: Path, *arguments: str, by: Callable[..., subprocess.CompletedProcess[bytes]] = here
+) -> subprocess.CompletedProcess[bytes]:
+    """A command with the made-up model and own labels in a folder; ``by=rtgenre`` starts a process for it."""
+    done = by(
         *arguments, RTGENRE_MODEL__PATH=str(place / "model"), RTGENRE_LABELS__FOLDER=str(folder),
         RTGENRE_POSTERIOR__CHANGE_THRESHOLD="1.0",  # the made-up model hears changes where there are none
     )  # fmt: skip
@@ -61,7 +66,8 @@ def last_hop(place: Path, folder: Path, file: Path, *more: str) -> dict[str, Any
 
 def test_labels_are_learned_told_judged_and_forgotten(place: Path, tmp_path: Path) -> None:
     own = tmp_path / "own"
-    report_of(run(place, own, "enroll", "my tunes", *(str(place / "tune" / f"tune{k}.wav") for k in range(4))))
+    tunes = (str(place / "tune" / f"tune{k}.wav") for k in range(4))
+    report_of(run(place, own, "enroll", "my tunes", *tunes, by=rtgenre))
     report_of(run(place, own, "enroll", "hiss", str(place / "hiss")))
     first = report_of(run(place, own, "enroll", "--noise", "hum", str(place / "hum")))
     assert {row["name"]: row["files"] for row in first["labels"]} == {"hiss": 6, "hum": 6, "my tunes": 4}
@@ -106,7 +112,7 @@ def test_broken_silent_and_known_files_are_skipped_and_said(place: Path, tmp_pat
     (folder / "e again.wav").write_bytes((place / "tune" / "tune0.wav").read_bytes())
     whole = (place / "tune" / "tune2.wav").read_bytes()
     (folder / "f cut off.wav").write_bytes(whole[: len(whole) * 2 // 3])
-    done = run(place, tmp_path / "own", "enroll", "tunes", str(folder), str(tmp_path / "missing.wav"))
+    done = run(place, tmp_path / "own", "enroll", "tunes", str(folder), str(tmp_path / "missing.wav"), by=rtgenre)
     assert done.returncode == 69, "something was skipped"
     (row,) = json.loads(done.stdout)["labels"]
     assert row["files"] == 3

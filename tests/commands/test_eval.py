@@ -11,6 +11,7 @@ import soundfile
 
 from rtgenre.posterior.decision import PolicySettings
 from tests import corpus, signals
+from tests.in_process import here
 from tests.test_daemon import one_error, rtgenre
 from tests.training.corpus import write_corpus
 
@@ -74,15 +75,15 @@ def test_a_folder_of_sound_with_a_broken_file(tmp_path: Path) -> None:
 
 def test_what_cannot_be_measured_is_one_clear_error(known: Path, tmp_path: Path) -> None:
     one_error(rtgenre("eval"), 2, "--data", "--audio")
-    one_error(rtgenre("eval", "--data", str(known), "--audio", str(tmp_path)), 2, "both")
-    one_error(rtgenre("eval", "--data", str(tmp_path / "none.npz")), 69, "none.npz")
-    one_error(rtgenre("eval", "--audio", str(tmp_path / "none")), 69, "no folder")
-    one_error(rtgenre("eval", "--data", str(known), "--split", "test"), 2, '"test"', "train, valid")
+    one_error(here("eval", "--data", str(known), "--audio", str(tmp_path)), 2, "both")
+    one_error(here("eval", "--data", str(tmp_path / "none.npz")), 69, "none.npz")
+    one_error(here("eval", "--audio", str(tmp_path / "none")), 69, "no folder")
+    one_error(here("eval", "--data", str(known), "--split", "test"), 2, '"test"', "train, valid")
     strange = write_corpus(tmp_path / "strange.npz", clips=1)
-    one_error(rtgenre("eval", "--data", str(strange), "-q"), 2, "high, low, middle", "blues")
-    one_error(rtgenre("eval", "--data", str(known), "--model", str(tmp_path / "none")), 78, "none")
+    one_error(here("eval", "--data", str(strange), "-q"), 2, "high, low, middle", "blues")
+    one_error(here("eval", "--data", str(known), "--model", str(tmp_path / "none")), 78, "none")
     (tmp_path / "file").touch()
-    one_error(rtgenre("eval", "--data", str(known), "--out", str(tmp_path / "file")), 69, "cannot be made")
+    one_error(here("eval", "--data", str(known), "--out", str(tmp_path / "file")), 69, "cannot be made")
 
 
 @corpus.needs_spectra

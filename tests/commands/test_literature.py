@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import TYPE_CHECKING
 
 import pytest
 
+from rtgenre.commands import literature as commands
 from rtgenre.commands.literature import Asked, default_jobs, literature, show_list, train_recipe
 from rtgenre.errors import RtgenreError
 from rtgenre.training.literature.catalogue import SYSTEMS
 from tests.corpus import SPECTRA, needs_spectra
+from tests.in_process import logging_as_it_was
 from tests.training.literature.made import write_gtzan
 from tests.training.teacher_file import write_teacher
 
@@ -34,10 +35,8 @@ def gtzan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _of_its_own(gtzan: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The user's own cache is not touched, and logging is left as it was."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(gtzan.parent / "cache"))
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = before, level
+    with logging_as_it_was():
+        yield
 
 
 def asked(gtzan: Path, tmp_path: Path, *only: str, **others: object) -> Asked:
@@ -127,9 +126,11 @@ def test_a_recipe_that_there_is_not_is_one_clear_error(gtzan: Path, tmp_path: Pa
 
 
 @pytest.mark.data
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @needs_spectra
-def test_every_system_runs_on_the_clips_themselves(tmp_path: Path) -> None:
+def test_every_system_runs_on_the_clips_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Every genre, split and system, on half the clips of a quick run: a held-out one and two others of each genre.
+    monkeypatch.setattr(commands, "_QUICK_CLIPS", 3)
     literature(Asked(data=SPECTRA, quick=True, quiet=True, out=tmp_path / "page", jobs=default_jobs()))
     page = (tmp_path / "page" / "literature.md").read_text(encoding="utf-8")
     rows = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}

@@ -80,6 +80,11 @@ def decision(message: wire.PosteriorMessage, t_ns: int) -> wire.DecisionMessage:
     return wire.DecisionMessage(**(fields | {"t_publish_ns": t_ns}))
 
 
+def track(message: wire.PosteriorMessage, title: str) -> wire.TrackMessage:
+    fields = {name: getattr(message, name) for name in message.__struct_fields__}
+    return wire.TrackMessage(**fields, reason="start", since_hop=0, since_s=0.0, title=title)
+
+
 def story(seconds: float, *, hops_per_s: int = 10, source: str = "demo", seed: int = 0) -> Iterator[wire.Message]:
     rng = np.random.default_rng(seed)
     probs = np.full(len(LABELS), 1 / len(LABELS))

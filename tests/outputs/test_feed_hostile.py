@@ -14,6 +14,7 @@ import zmq
 
 from rtgenre import keys
 from rtgenre.client import Subscriber
+from rtgenre.errors import FeedError
 from rtgenre.outputs import wire
 from rtgenre.outputs.zmq_feed import ZmqFeed
 from tests.outputs.talking import POSTERIORS, eventually, started, talking
@@ -87,6 +88,27 @@ def hung_up(connection: socket.socket) -> bool:
 
 def refused(stats: dict) -> tuple[int, int]:
     return stats["refused_connections"], stats["refused_requests"]
+
+
+def test_a_client_that_is_revoked_is_cut_off_and_nobody_else(daemon: Daemon, tmp_path: Path) -> None:
+    allowed, other = keys.AllowList(tmp_path / "keys" / keys.ALLOWED_FILE), keys.new_pair()
+    allowed.allow("other", other.public)
+    with daemon.client() as feed, daemon.client(key=other, recover=False) as gone, daemon.client(key=other) as asking:
+        posteriors(feed, 3)
+        posteriors(gone, 3)
+        with asking._connection.requester(asking._context) as request:
+            request.send(b"hello")
+            assert json.loads(request.recv())["ok"]
+            allowed.revoke("other")
+            with pytest.raises(FeedError, match="does not let this client in"):
+                posteriors(gone, 10**6)
+            with contextlib.suppress(zmq.Again):  # there may be no connection left to send it on
+                request.send(b"hello", zmq.NOBLOCK)
+            assert not request.poll(1000), "the control port is for allowed clients, too"
+        messages = posteriors(feed, 20)
+        assert [m.seq for m in messages] == list(range(messages[0].seq, messages[0].seq + 20))
+        assert feed.missed == 0
+        assert refused(feed.request("stats", TIMEOUT_S)["stats"])[0] >= 2  # type: ignore[arg-type]
 
 
 def test_a_daemon_is_undisturbed_by_clients_that_should_not_be_there(daemon: Daemon) -> None:

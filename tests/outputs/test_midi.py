@@ -20,7 +20,7 @@ from rtgenre.outputs.midi.player import Player
 from rtgenre.outputs.settings import MidiSettings
 from tests.outputs.stage import ALL_OFF, CHANNEL, PERIOD, control, off, on, stage
 from tests.outputs.story import LABELS
-from tests.outputs.telling import envelope, eventually, heard
+from tests.outputs.telling import beat, envelope, eventually, heard
 from tests.test_daemon import RTGENRE, daemon, environment
 from tests.virtual import JackServer, needs
 
@@ -120,6 +120,12 @@ def test_a_jack_server_that_dies_and_comes_back_is_survived(
             server.kill()
         assert eventually(lambda: "the JACK server is gone" in caplog.text)
         put(output, heard("jazz"))
+
+        def is_counted() -> bool:  # the child tells its own with each heartbeat
+            put(output, beat("mic"))
+            return output.report().unsent > 0
+
+        assert eventually(is_counted)
         server.start()
         with stage(server) as it:
             assert eventually(lambda: "midi is back" in caplog.text)

@@ -19,7 +19,7 @@ from rtgenre.outputs.tui.state import FeedView, LatencyWindow, Strip
 from rtgenre.outputs.tui.terminal import on_key
 from rtgenre.outputs.tui.wording import clock, milliseconds, number
 from rtgenre.outputs.wire import Latency
-from tests.outputs.story import LABELS, T0_NS, decision, heartbeat, posterior, report, story
+from tests.outputs.story import LABELS, T0_NS, decision, heartbeat, posterior, report, story, track
 
 SECOND = 1_000_000_000
 JAZZ = dict.fromkeys(LABELS, 0.05) | {"jazz": 0.55}
@@ -248,6 +248,20 @@ def test_a_track_is_counted_and_marked_even_where_the_genre_stays_the_same() -> 
     assert "now · track 2 · 0:29" in text
     assert text.count("▏disco") == 2
     assert "disco disco" not in text
+
+
+@pytest.mark.parametrize("size", [(100, 30), (60, 14), (48, 8)])
+@pytest.mark.parametrize("unicode", [True, False])
+def test_the_title_that_a_station_tells_is_shown_until_another_comes(size: tuple[int, int], unicode: bool) -> None:
+    screen, last = Screen(unicode=unicode), posterior(0, T0_NS, JAZZ)
+    screen.on_message(heartbeat(demo=report(description="radio.example/a/long/path/to/some/stream.mp3")))
+    screen.on_message(last)
+    for title in ("", "Monk - Misterioso\x1b[2J", "Mingus - Moanin'"):
+        screen.on_message(track(last, title))
+        shown = text_of(screen, *size)
+        assert ("Monk - Misterioso" in shown) == title.startswith("Monk")
+        assert ("Mingus - Moanin'" in shown) == title.startswith("Mingus")
+        assert "\x1b" not in shown
 
 
 def test_freezing_holds_the_picture_while_counting_goes_on() -> None:

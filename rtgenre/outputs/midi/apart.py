@@ -51,9 +51,15 @@ class MidiOutput:
         self.ask: Callable[[str], object] = lambda _: None
         self.starts = 0
         self.unsent = 0
+        self._of_child = self._of_dead = wire.OutputReport()  # what the present child says, and what those before did
         self._settings = msgspec.json.encode(settings) + b"\n"
         self._child: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, name="rtgenre-midi", daemon=True)
+
+    def report(self) -> wire.OutputReport:
+        """What was not played; any thread. What a child says reaches us once a second."""
+        told = _sum(self._of_child, self._of_dead)
+        return _sum(told, wire.OutputReport(dropped=self.mailbox.dropped, unsent=self.unsent + self.mailbox.ignored))
 
     def start(self) -> None:
         """Begin."""
@@ -61,12 +67,7 @@ class MidiOutput:
 
     def close(self, timeout_s: float = LEAVE_S + 1.0) -> None:
         """Let the child play what is left and end, all notes off; any thread, more than once is fine."""
-        self.mailbox.close()
-        if self._thread.ident is None:
-            self.mailbox.release()
-            return
-        self._thread.join(timeout_s)
-        if self._thread.is_alive() and self._child is not None:
+        if not self.mailbox.end(self._thread, timeout_s) and self._child is not None:
             self._child.kill()  # it hangs, and so do we, writing to it
             self._thread.join(1.0)
 
@@ -139,6 +140,7 @@ class MidiOutput:
             child.kill()
             code = child.wait()
         listener.join(1.0)
+        self._of_dead, self._of_child = _sum(self._of_dead, self._of_child), wire.OutputReport()
         return code, said[0] if said else "without a word"
 
     def _listen(self, child: subprocess.Popen[bytes], said: deque[str]) -> None:
@@ -149,6 +151,8 @@ class MidiOutput:
                 fields = json.loads(text)
                 if "ask" in fields:
                     self._pass_on(str(fields["ask"]))
+                elif "unsent" in fields:
+                    self._of_child = wire.OutputReport(dropped=fields["dropped"], unsent=fields["unsent"])
                 else:
                     log.log(getattr(logging, fields["log"].upper()), "%s", fields["text"])
                     said.append(fields["text"])
@@ -163,3 +167,7 @@ class MidiOutput:
             self.ask(request)
         except Exception as error:  # noqa: BLE001 - whatever the other side answers, MIDI goes on
             log.warning("MIDI asked for %r: %s", request, error)
+
+
+def _sum(one: wire.OutputReport, other: wire.OutputReport) -> wire.OutputReport:
+    return wire.OutputReport(dropped=one.dropped + other.dropped, unsent=one.unsent + other.unsent)

@@ -33,7 +33,7 @@ class _ToParent(logging.Handler):
         tell(log=record.levelname.lower(), text=self.format(record))
 
 
-def tell(**fields: str) -> None:
+def tell(**fields: str | int) -> None:
     """One line for the parent; any thread."""
     with contextlib.suppress(OSError):  # the parent is gone, and stdin will end
         os.write(1, json.dumps(fields).encode() + b"\n")  # one write: lines of two threads never mix
@@ -46,11 +46,15 @@ def main(lines: BinaryIO) -> None:
     player = Player(settings, lambda: port.open_port(settings), lambda request: tell(ask=request))
     courier = Courier("midi", player, settings.source, LONGEST_WAIT_S)
     courier.start()
+    told = courier.report()
     try:
         for line in lines:
             message = wire.decode(line)
             name = wire.HEARTBEAT_TOPIC if isinstance(message, wire.Heartbeat) else ""
             courier.mailbox.put(wire.Envelope(name, message, time.monotonic_ns()))
+            if name and (report := courier.report()) != told:
+                told = report
+                tell(dropped=report.dropped, unsent=report.unsent)
     finally:
         courier.close()
 

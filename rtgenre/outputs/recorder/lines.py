@@ -7,7 +7,9 @@ flush, RFC 1951 section 3.2.4) and given to the system: a killed program loses a
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import gzip
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -33,12 +35,26 @@ class Limits:
     rotate_s: float = 3600.0
 
 
+def check_folder(folder: Path) -> None:
+    """See whether a recording can be kept in a folder that need not be there yet; nothing is made.
+
+    Raises:
+        OutputError: it cannot be made or written.
+    """
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise cannot_write(folder, OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise cannot_write(folder, OSError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
 def open_folder(folder: Path) -> Path:
     """Make the folder of a recording, where there is none.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: it cannot be made or written.
     """
+    check_folder(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

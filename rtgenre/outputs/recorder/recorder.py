@@ -48,12 +48,23 @@ class Recorder:
         self._sound = sound
         self._taps: list[SoundTap] = []
         self._told_dropped = 0
+        self._taken = 0
+        self._failed = False
         self._thread = threading.Thread(target=self._run, name="rtgenre-recorder", daemon=True)
 
     @property
     def written(self) -> int:
         """Messages kept so far; any thread."""
         return self._lines.written
+
+    def report(self) -> wire.OutputReport:
+        """What is missing in the recording so far; any thread."""
+        unwritten = self._taken - self._lines.written if self._failed else 0
+        return wire.OutputReport(
+            dropped=self.mailbox.dropped,
+            unsent=unwritten + self.mailbox.ignored,
+            lost_samples=sum(tap.lost for tap in self._taps),
+        )
 
     def tap(self, source: Source) -> Source:
         """A source that does the same and whose sound is kept, where sound is wanted; any thread."""
@@ -71,11 +82,7 @@ class Recorder:
         """Write what is left and end; any thread but the writer's own, more than once is fine."""
         for tap in self._taps:
             tap.end_recording()
-        self.mailbox.close()
-        if self._thread.ident is None:
-            self.mailbox.release()
-        else:
-            self._thread.join(timeout_s)
+        self.mailbox.end(self._thread, timeout_s)
 
     # Everything below runs in the recorder's own thread.
 
@@ -86,16 +93,19 @@ class Recorder:
             log.info("recorded %d messages in %s", self._lines.written, self._folder)
         except OutputError as error:
             log.error("the recording ends after %d messages: %s", self._lines.written, error)  # noqa: TRY400
+            self._failed = True
         finally:
             self.mailbox.close()
-            self.mailbox.drain()  # a source that can wait must not wait for us
+            self._taken += len(self.mailbox.drain())  # a source that can wait must not wait for us
             self.mailbox.release()
 
     def _write_all(self) -> None:
         while True:
             # Looked at before draining: what was put before the mailbox closed is still in it.
             closed = self.mailbox.closed
-            for envelope in self.mailbox.drain():
+            envelopes = self.mailbox.drain()
+            self._taken += len(envelopes)
+            for envelope in envelopes:
                 self._lines.write(wire.publish(envelope))
             self._lines.flush_if_due()
             if (dropped := self.mailbox.dropped) != self._told_dropped:

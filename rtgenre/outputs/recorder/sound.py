@@ -68,6 +68,14 @@ class SoundTap:
         self._live = True
         self._keeper: SoundKeeper | None = None
 
+    @property
+    def lost(self) -> int:
+        """Samples of each channel that are zeros or missing in the files so far, whoever lost them; any thread."""
+        keeper = self._keeper
+        if keeper is None:
+            return 0
+        return keeper.lost + (self._position - keeper.written if keeper.failed else 0)
+
     def start(self) -> None:
         """As the source's own."""
         self._source.start()
@@ -125,18 +133,21 @@ class SoundKeeper:
 
     Attributes:
         mailbox: where pieces are put, by any thread.
-        lost: samples of each channel that are zeros or missing here, whoever lost them.
+        lost: samples of each channel before ``written`` that are zeros or missing here, whoever lost them.
+        written: index one past the last sample that was kept.
+        failed: True once nothing more can be kept.
     """
 
     def __init__(self, info: SourceInfo, folder: Path, rotate_s: float) -> None:
         self.mailbox: Mailbox[_Piece] = Mailbox(CAPACITY)
         self.lost = 0
+        self.written = 0
+        self.failed = False
         self._info = info
         self._folder = folder
         self._file_samples = max(1, round(rotate_s * info.sample_rate))
         self._file: soundfile.SoundFile | None = None
         self._in_file = 0
-        self._written = 0  # index one past the last sample that was kept
         self._thread = threading.Thread(target=self._run, name=f"rtgenre-sound-{info.name}", daemon=True)
         self._thread.start()
 
@@ -153,7 +164,8 @@ class SoundKeeper:
             self._write_all()
         except (OSError, soundfile.SoundFileError) as error:
             why = getattr(error, "strerror", None) or getattr(error, "error_string", None) or error
-            kept_s = self._written / self._info.sample_rate
+            kept_s = self.written / self._info.sample_rate
+            self.failed = True
             log.error(  # noqa: TRY400 - no defect of ours
                 "the sound of %s is kept no longer, after %.1f s: %s cannot be written: %s",
                 *(self._info.name, kept_s, self._folder, why),
@@ -179,16 +191,16 @@ class SoundKeeper:
             self.mailbox.wait(1.0)
 
     def _keep(self, piece: _Piece) -> None:
-        hole = piece.first - self._written
+        hole = piece.first - self.written
         if hole and self._file is not None:
             if hole > LONGEST_ZEROS_S * self._info.sample_rate:
                 self._end_file()
             else:
                 self._write(np.zeros((hole, self._info.channels), np.float32), piece.t_last_ns)
         self.lost += hole
-        self._written = piece.first
+        self.written = piece.first
         self._write(np.nan_to_num(piece.samples, nan=0.0, posinf=0.0, neginf=0.0), piece.t_last_ns)
-        self._written += len(piece.samples)
+        self.written += len(piece.samples)
 
     def _write(self, samples: FloatArray, t_last_ns: int) -> None:
         while len(samples):

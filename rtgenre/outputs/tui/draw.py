@@ -41,6 +41,7 @@ class Glyphs:
         bullet: stands before the state.
         peak: peak hold of the meter.
         dot: fills pauses.
+        note: stands before a title.
         between: parts short remarks.
         minus: sign.
         ascii_only: True where all text has to be ASCII.
@@ -55,6 +56,7 @@ class Glyphs:
     bullet: str
     peak: str
     dot: str
+    note: str
     between: str
     minus: str
     ascii_only: bool
@@ -83,6 +85,7 @@ UNICODE = Glyphs(
     bullet="●",
     peak="┃",
     dot="·",
+    note="♪ ",
     between=" · ",
     minus="−",
     ascii_only=False,
@@ -97,6 +100,7 @@ ASCII = Glyphs(
     bullet="*",
     peak="|",
     dot=".",
+    note="",
     between=", ",
     minus="-",
     ascii_only=True,

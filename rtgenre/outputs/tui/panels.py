@@ -43,7 +43,7 @@ def summary_line(number: int, name: str, feed: FeedView, colours: Mapping[str, s
         sure = f"{100 * view.last.confidence:3.0f} %" if top else "     "
         line.append(Segment(f" {sure}  {view.level_dbfs:6.1f} dBFS".replace("-", glyphs.minus), style(FAINT)))
     if view.report is not None:
-        line.append(Segment(f"  {view.report.description}", style(FAINT)))
+        line.append(Segment(f"  {glyphs.note + view.title if view.title else view.report.description}", style(FAINT)))
     return line
 
 

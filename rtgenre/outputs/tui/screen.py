@@ -159,7 +159,8 @@ class Screen:
                 left.append(Segment(f" {names.index(self.source) + 1}/{len(names)}", style(FAINT)))
         if view.report is not None:
             report = view.report
-            text = f"{glyphs.between}{report.description}{glyphs.between}{report.sample_rate / 1000:g} kHz"
+            text = f"{glyphs.between}{glyphs.note}{view.title}" if view.title else ""
+            text += f"{glyphs.between}{report.description}{glyphs.between}{report.sample_rate / 1000:g} kHz"
             text += f" {'x' if glyphs.ascii_only else '×'}{report.channels}"
             room = width - sum(s.cell_length for s in (*left, *right)) - 1
             left.append(Segment(glyphs.fit(text, max(0, min(len(text), room))), style(FAINT)))

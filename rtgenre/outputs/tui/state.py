@@ -142,6 +142,7 @@ class SourceView:
         level_dbfs: level with a soft fall, for the meter.
         peak_dbfs: highest level of late.
         peak_ns: when that was.
+        title: what the source itself says it plays; empty where it says nothing.
         missed: posterior messages that never reached this screen.
         strip: decisions over time.
         latency: latencies of the last minute.
@@ -154,6 +155,7 @@ class SourceView:
     level_dbfs: float = wire.LEVEL_FLOOR_DBFS
     peak_dbfs: float = wire.LEVEL_FLOOR_DBFS
     peak_ns: int = 0
+    title: str = ""
     missed: int = 0
     strip: Strip = field(default_factory=Strip)
     latency: LatencyWindow = field(default_factory=LatencyWindow)
@@ -213,7 +215,7 @@ class FeedView:
         return self.silent_s >= wire.STALE_AFTER_S
 
     def on_message(self, message: wire.Message) -> None:
-        """Take in any message; decisions, states and tracks are contained in the posteriors."""
+        """Take in any message; states and the numbers of tracks are contained in the posteriors."""
         if message.session != self.session:
             self.session, self.now_ns, self.heartbeat = message.session, 0, None
             self.sources.clear()
@@ -227,3 +229,5 @@ class FeedView:
             self.sources.setdefault(message.source, SourceView()).on_posterior(message)
         elif isinstance(message, wire.DecisionMessage):
             self.sources.setdefault(message.source, SourceView()).on_decision(message)
+        elif isinstance(message, wire.TrackMessage):
+            self.sources.setdefault(message.source, SourceView()).title = message.title

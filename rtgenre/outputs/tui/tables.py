@@ -48,6 +48,8 @@ def counters(view: SourceView, feed: FeedView) -> list[tuple[str, int, bool]]:
         ]
     if heartbeat is not None:
         known += [("subscribers", heartbeat.subscribers, False), ("feed dropped", heartbeat.feed_dropped, True)]
+        lost = sum(one.dropped + one.unsent for name, one in heartbeat.outputs.items() if name != "feed")
+        known += [("outputs lost", lost, True)] if heartbeat.outputs else []
     known.append(("missed here", view.missed, True))
     return known
 

@@ -30,6 +30,12 @@ OF_SOURCES = {
     "rtgenre_model_resets": ("resets", "Times the model's state was reset."),
 }
 """Name of the counter → field of ``wire.SourceReport`` and what it says."""
+OF_OUTPUTS = {
+    "rtgenre_output_dropped": ("dropped", "Messages that an output, or a reader of it, was too slow for."),
+    "rtgenre_output_unsent": ("unsent", "Messages that passed while an output's counterpart was away."),
+    "rtgenre_output_lost_samples": ("lost_samples", "Samples of a channel that a recording lacks."),
+}
+"""The same for ``wire.OutputReport``."""
 
 
 class Metrics(Collector):
@@ -94,6 +100,12 @@ class Metrics(Collector):
             ("rtgenre_feed_overruns", "Times a subscriber was too slow.", heartbeat.feed_overruns),
         ):
             yield CounterMetricFamily(name, text, value=value)
+        for name, (field, text) in OF_OUTPUTS.items():
+            family = CounterMetricFamily(name, text, labels=("output",))
+            for output, report in heartbeat.outputs.items():
+                if output == "record" or field != "lost_samples":
+                    family.add_metric((output,), getattr(report, field))
+            yield family
 
     def _of_sources(self, heartbeat: wire.Heartbeat) -> Iterator[Metric]:
         for name, (field, text) in OF_SOURCES.items():
@@ -112,10 +124,12 @@ class Metrics(Collector):
     def _of_posteriors(self) -> Iterator[Metric]:
         level = GaugeMetricFamily("rtgenre_input_dbfs", "Level, dB relative to a full-scale sine.", labels=("source",))
         posterior = GaugeMetricFamily("rtgenre_posterior", "Smoothed probability.", labels=("source", "genre"))
+        decided = GaugeMetricFamily("rtgenre_decision", "1 for the genre decided for.", labels=("source", "genre"))
         state = GaugeMetricFamily("rtgenre_state", "1 for what is heard.", labels=("source", "state"))
         for message in self._hub.posteriors():
             level.add_metric((message.source,), message.level_dbfs)
             state.add_metric((message.source, message.state), 1)
             for genre, probability in message.probs.items():
                 posterior.add_metric((message.source, genre), probability)
-        yield from (level, posterior, state)
+                decided.add_metric((message.source, genre), genre == message.top)
+        yield from (level, posterior, decided, state)

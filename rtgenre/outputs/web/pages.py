@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from rtgenre.errors import nearest
+from rtgenre.outputs.web.inline import inlined
 
 if TYPE_CHECKING:
     from rtgenre.outputs.web.clients import Clients
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 OVERLAYS = ("bars", "lowerthird", "compact")
-HEADERS = {
+POLICY = (
     # OBS adds its "custom CSS" as a <style> element: with 'self' alone it would be ignored.
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "frame-ancestors 'self'",
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'self'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
     "Cache-Control": "no-cache",
     "Referrer-Policy": "no-referrer",  # an address may hold the token
     "X-Content-Type-Options": "nosniff",
@@ -44,6 +47,8 @@ class Pages:
         self._clients = clients
         self._metrics = metrics
         self._files = {path.name: path.read_bytes() for path in STATIC.iterdir() if path.is_file()}
+        texts = {name: body.decode() for name, body in self._files.items()}
+        self._pages = {name: inlined(text, texts) for name, text in texts.items() if name.endswith(".html")}
 
     def routes(self) -> list[web.RouteDef]:
         """All of them."""
@@ -62,16 +67,24 @@ class Pages:
 
     async def add_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
         """What every answer says beside its content."""
-        response.headers.update(HEADERS)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
 
     async def _start(self, _request: web.Request) -> web.Response:
-        return self._file("index.html")
+        return self._page("index.html")
 
     async def _dashboard(self, _request: web.Request) -> web.Response:
-        return self._file("dashboard.html")
+        return self._page("dashboard.html")
 
     async def _static(self, request: web.Request) -> web.Response:
         return self._file(request.match_info["name"])
+
+    def _page(self, name: str) -> web.Response:
+        text, hashes = self._pages[name]
+        scripts = " ".join(f"'{one}'" for one in hashes)
+        policy = f"{POLICY}; script-src 'self' {scripts}"
+        headers = {"Content-Security-Policy": policy}
+        return web.Response(text=text, content_type="text/html", headers=headers)
 
     def _file(self, name: str) -> web.Response:
         if name not in self._files:
@@ -84,7 +97,7 @@ class Pages:
         kind = request.match_info["kind"]
         if kind not in OVERLAYS:
             raise web.HTTPNotFound(text=f"rtgenre: there is no overlay {kind!r}; {nearest(kind, OVERLAYS)}\n")
-        return self._file("overlay.html")
+        return self._page("overlay.html")
 
     async def _last(self, request: web.Request) -> web.Response:
         return _json(self._hub.answer_last(self._source(request, needed=False)))

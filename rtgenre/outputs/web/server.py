@@ -68,6 +68,11 @@ class WebOutput:
         self._failure: OutputError | None = None
         self._thread = threading.Thread(target=self._run, name="rtgenre-web", daemon=True)
 
+    def report(self) -> wire.OutputReport:
+        """What some browser was not told; any thread."""
+        dropped = self._clients.dropped + self.mailbox.dropped
+        return wire.OutputReport(dropped=dropped, unsent=self.mailbox.ignored)
+
     def start(self) -> None:
         """Open the port and begin.
 
@@ -83,9 +88,7 @@ class WebOutput:
 
     def close(self, timeout_s: float = 3.0) -> None:
         """Say goodbye to the browsers and stop; any thread, more than once is fine."""
-        self.mailbox.close()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        self.mailbox.end(self._thread, timeout_s)
 
     # Everything below runs in the output's own thread.
 

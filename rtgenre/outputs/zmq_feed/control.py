@@ -28,19 +28,27 @@ class Control:
         socket: bound.
         requests: word → function of the rest of the request, giving the answer's fields. A raised ``ValueError``
             becomes an error reply.
+        hear: given a frame of each request, for its connection.
 
     Attributes:
         refused: requests answered with an error, and answers that nobody took.
     """
 
-    def __init__(self, socket: zmq.Socket[bytes], requests: Mapping[str, Callable[[str], Answer]]) -> None:
+    def __init__(
+        self,
+        socket: zmq.Socket[bytes],
+        requests: Mapping[str, Callable[[str], Answer]],
+        hear: Callable[[zmq.Frame], object],
+    ) -> None:
         self.refused = 0
+        self._hear = hear
         self._socket = socket
         self._requests = dict(requests)
 
     def answer(self) -> None:
         """Take one request and answer it."""
         frames = self._socket.recv_multipart(copy=False)
+        self._hear(frames[-1])
         # REQ puts an empty frame between identity and body, and so does every proxy on the way; DEALER need not.
         ends = [at for at, frame in enumerate(frames[:-1]) if at and not len(frame)]
         head = 1 + (ends[0] if ends else 0)

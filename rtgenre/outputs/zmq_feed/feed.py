@@ -20,7 +20,7 @@ from rtgenre.outputs.mailbox import Mailbox
 from rtgenre.outputs.zmq_feed.addresses import bind, check_address, split
 from rtgenre.outputs.zmq_feed.cache import Cache
 from rtgenre.outputs.zmq_feed.control import MAX_MESSAGE_BYTES, Answer, Control
-from rtgenre.outputs.zmq_feed.gate import Curve, Door, Keeper
+from rtgenre.outputs.zmq_feed.gate import LOOK_S, Curve, Door, Keeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,7 +100,11 @@ class ZmqFeed:
     @property
     def dropped(self) -> int:
         """Messages that never reached the sockets; any thread."""
-        return self.mailbox.dropped
+        return self.mailbox.dropped + self.mailbox.ignored
+
+    def report(self) -> wire.OutputReport:
+        """What no subscriber was sent; any thread."""
+        return wire.OutputReport(dropped=self.mailbox.dropped, unsent=self.mailbox.ignored)
 
     @property
     def refused_connections(self) -> int:
@@ -128,9 +132,7 @@ class ZmqFeed:
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Send what is left and stop; any thread, more than once is fine."""
-        self.mailbox.close()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        self.mailbox.end(self._thread, timeout_s)
 
     # Everything below runs in the feed's own thread.
 
@@ -173,13 +175,14 @@ class ZmqFeed:
         for address in self._control_addresses:
             doors[1].addresses.append(_bind(control, address, keeper, "feed.control", "--control"))
         self.publish_address, self.control_address = doors[0].addresses[0], doors[1].addresses[0]
-        self._doors, self._control = doors, Control(control, self._requests)
+        self._doors, self._control = doors, Control(control, self._requests, doors[1].hear)
         return publisher, control, keeper
 
     def _serve(self, publisher: zmq.Socket[bytes], control: zmq.Socket[bytes], keeper: Keeper | None) -> None:
         assert self._control is not None  # noqa: S101 - made before
         answers: dict[object, Callable[[], None]] = {door.monitor: door.look for door in self._doors}
         answers |= {publisher: lambda: self._subscriptions(publisher), control: self._control.answer}
+        wait_ms = round(LOOK_S * 1000) if keeper else None
         if keeper:
             answers[keeper.socket] = keeper.decide
         poller = zmq.Poller()
@@ -187,7 +190,7 @@ class ZmqFeed:
             poller.register(readable, zmq.POLLIN)
         open_for_more = True
         while open_for_more:
-            ready = dict(poller.poll())
+            ready = dict(poller.poll(wait_ms))
             # Asked before draining: what was put before the close is then drained below.
             open_for_more = not self.mailbox.closed
             for envelope in self.mailbox.drain():
@@ -195,6 +198,8 @@ class ZmqFeed:
             for readable, answer in answers.items():
                 if readable in ready:
                     answer()
+            if keeper:
+                keeper.cut_off_revoked(self._doors)
 
     def _publish(self, publisher: zmq.Socket[bytes], envelope: wire.Envelope) -> None:
         topic, body, seq = envelope.topic.encode(), wire.publish(envelope), envelope.message.seq
@@ -216,9 +221,10 @@ class ZmqFeed:
         """Send last values again, once for all who have just come: it reaches everybody subscribed."""
         prefixes = set()
         for _ in range(SUBSCRIPTIONS_AT_ONCE):
-            frame = publisher.recv_multipart()[0]
-            if frame[:1] == b"\x01":
-                prefixes.add(frame[1:])
+            frame = publisher.recv_multipart(copy=False)[0]
+            self._doors[0].hear(frame)
+            if frame.bytes[:1] == b"\x01":
+                prefixes.add(frame.bytes[1:])
             if not publisher.poll(0):
                 break
         for topic, sent in self._cache.last(tuple(prefixes)):

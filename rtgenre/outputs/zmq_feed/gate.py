@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket as stdlib_socket
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,13 @@ from rtgenre.errors import ConfigError
 from rtgenre.outputs.zmq_feed.addresses import check_address, is_open, split
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 ZAP_ADDRESS = "inproc://zeromq.zap.01"
+LOOK_S = 1.0  # how often the list of allowed clients is looked at
 EVENTS_AT_ONCE = 500  # messages go first, however many knock
 HANDSHAKE_MS = 5000  # a connection that has not said who it is by then is closed
 _REFUSED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
@@ -101,7 +104,7 @@ class Door:
         addresses: where the socket is bound.
         monitor: readable when connections came or went.
         refused: connections that came to nothing: one too many, a foreign protocol, a wrong key, gone or silent
-            before they had said who they are.
+            before they had said who they are, or cut off because its key is not allowed any more.
     """
 
     def __init__(self, socket: zmq.Socket[bytes], limit: int) -> None:
@@ -110,7 +113,7 @@ class Door:
         self.refused = 0
         self.addresses: list[str] = []
         self._limit = limit
-        self._peers: set[int] = set()
+        self._peers: dict[int, str | None] = {}  # connection → key, "" without one; None until it has said something
         self._shut_down: set[int] = set()
         self._unfinished = False
 
@@ -132,13 +135,42 @@ class Door:
             elif kind == zmq.EVENT_DISCONNECTED:
                 self.refused += self._unfinished or value in self._shut_down
                 self._unfinished = False
-                self._peers.discard(value)
+                self._peers.pop(value, None)
                 self._shut_down.discard(value)
             elif len(self._peers) < self._limit:
-                self._peers.add(value)
+                self._peers[value] = None
             else:
                 self._shut_down.add(value)
                 self._shut(value)
+
+    def hear(self, frame: zmq.Frame) -> None:
+        """Learn from something that was said who is at the other end of its connection."""
+        self.look()  # its number may have been another connection's until just now
+        try:
+            descriptor = int(frame.get(zmq.SRCFD))
+        except zmq.ZMQError:  # ZeroMQ's own word for a connection that has ended: it unsubscribes
+            return
+        if descriptor in self._peers:
+            try:
+                self._peers[descriptor] = str(frame.get("User-Id"))
+            except zmq.ZMQError:  # at an address that wants no keys
+                self._peers[descriptor] = ""
+
+    def cut_off(self, is_allowed: Callable[[str], bool]) -> int:
+        """Hang up on those whose key is not allowed any more: ZeroMQ asks about keys only when a client comes.
+
+        Who has said nothing yet is hung up on, too: it comes again by itself, if it may, and has missed nothing.
+
+        Returns:
+            How many had a key that is not allowed.
+        """
+        self.look()
+        silent = [descriptor for descriptor, key in self._peers.items() if key is None]
+        revoked = [descriptor for descriptor, key in self._peers.items() if key and not is_allowed(key)]
+        for descriptor in (*silent, *revoked):
+            self._shut(descriptor)
+        self.refused += len(revoked)
+        return len(revoked)
 
     def _shut(self, descriptor: int) -> None:
         """Hang up: ZeroMQ has no limit of its own, and would take connections until no file can be opened.
@@ -178,6 +210,8 @@ class Keeper:
         self.socket.bind(ZAP_ADDRESS)
         self._curve = curve
         self._told: set[str] = set()
+        self._t_looked = 0.0
+        self._version = self._looked_at()
 
     def guard(self, socket: zmq.Socket[bytes], address: str) -> None:
         """Have a socket take CURVE clients only, or all, at the address that it is bound to next."""
@@ -190,17 +224,28 @@ class Keeper:
         """Answer one question of ZeroMQ's: may this key come in?"""
         frames = self.socket.recv_multipart()
         version, request, _domain, address, _identity, mechanism, *credentials = frames
-        name = None
-        if mechanism == b"CURVE" and credentials:
-            name = self._name_of(z85.encode(credentials[0]).decode(), address.decode(errors="replace"))
-        code, text = (b"200", b"OK") if name else (b"400", b"this key is not allowed")
-        self.socket.send_multipart((version, request, code, text, (name or "").encode(), b""))
-
-    def _name_of(self, key: str, address: str) -> str | None:
-        if key == self._curve.guest.public:
-            return "this-daemon"
-        name = self._curve.allowed.name_of(key)
-        if name is None and key not in self._told and len(self._told) < 100:  # each once, and no flood of them
+        key = z85.encode(credentials[0]).decode() if mechanism == b"CURVE" and credentials else ""
+        is_allowed = self.is_allowed(key)
+        if key and not is_allowed and key not in self._told and len(self._told) < 100:  # each once, no flood of them
             self._told.add(key)
-            log.warning("a client at %s was refused; to let it in: rtgenre keys allow NAME '%s'", address, key)
-        return name
+            where = address.decode(errors="replace")
+            log.warning("a client at %s was refused; to let it in: rtgenre keys allow NAME '%s'", where, key)
+        code, text = (b"200", b"OK") if is_allowed else (b"400", b"this key is not allowed")
+        self.socket.send_multipart((version, request, code, text, key.encode(), b""))  # the key is its User-Id
+
+    def is_allowed(self, key: str) -> bool:
+        """May a client with this public key come in, or stay?"""
+        return key == self._curve.guest.public or self._curve.allowed.name_of(key) is not None
+
+    def cut_off_revoked(self, doors: Sequence[Door]) -> None:
+        """Where the list of allowed clients has changed, hang up on those who are not on it; call it every second."""
+        if time.monotonic() - self._t_looked < LOOK_S:
+            return
+        before, self._version = self._version, self._looked_at()
+        if before != self._version and (n := sum(door.cut_off(self.is_allowed) for door in doors)):
+            log.info("cut off %d connection(s) whose key is not allowed any more", n)
+
+    def _looked_at(self) -> int:
+        self._t_looked = time.monotonic()
+        self._curve.allowed.look()
+        return self._curve.allowed.version

@@ -97,6 +97,9 @@ def test_a_disk_that_fails_ends_the_recording_and_holds_nobody_up(
         for k in range(5000):
             fan.on_hop(hop(k), 0, 0, 0)
         assert eventually(lambda: recorder.mailbox.closed and fan.has_room())
+        fan.on_hop(hop(5000), 0, 0, 0)
         recorder.close()
+    report = recorder.report()
+    assert report.dropped + report.unsent == 5003  # hops, a decision and a state: not one is forgotten
     assert "the recording ends after 0 messages" in caplog.text
     assert "No such file" in caplog.text

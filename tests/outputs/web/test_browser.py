@@ -59,6 +59,20 @@ def has_colour(image: np.ndarray, colour: str) -> bool:
     return bool((near & solid).sum() > 20)
 
 
+@pytest.mark.parametrize("path", ["overlay/bars", "dashboard", ""])
+def test_a_page_is_one_request(visit: Visit, path: str) -> None:
+    """On a busy machine each further one costs tens of milliseconds; the dashboard then asks for its history."""
+
+    async def scenario(browser: Browser) -> None:
+        page = await browser.page(f"{output.address}/{path}")
+        await page.until("document.readyState === 'complete' && performance.now() > 500")
+        asked = await page.evaluate("performance.getEntriesByType('resource').map((one) => new URL(one.name).pathname)")
+        assert [one for one in asked if one.startswith("/static/")] == []
+
+    with started() as output, Talker(output):
+        visit(scenario)
+
+
 @pytest.mark.parametrize("kind", ["bars", "lowerthird", "compact"])
 def test_an_overlay_shows_the_genre_on_a_transparent_page(visit: Visit, kind: str) -> None:
     async def scenario(browser: Browser) -> None:

@@ -155,6 +155,8 @@ function drawHealth(posterior) {
   const { heartbeat } = feed;
   const report = heartbeat?.sources[source];
   if (!report) return;
+  const outputs = Object.values(heartbeat.outputs ?? {}); // an older daemon, through a bridge, has none
+  const passed = outputs.reduce((sum, one) => sum + one.dropped + one.unsent, 0);
   const entries = [
     ["heartbeat", `${((performance.now() - feed.heartbeatAt) / 1000).toFixed(0)} s ago`, !feed.fresh],
     ["sound", report.description],
@@ -166,7 +168,7 @@ function drawHealth(posterior) {
     ["clipped samples", report.clipped_samples, report.clipped_samples > 0],
     ["capture restarts", report.capture_restarts, report.capture_restarts > 0],
     ["subscribers", heartbeat.subscribers],
-    ["feed dropped", heartbeat.feed_dropped, heartbeat.feed_dropped > 0],
+    ["outputs lost", passed, passed > 0],
     ["model", posterior.model.id],
     ["computed on", heartbeat.device],
     ["up", `${Math.floor(heartbeat.uptime_s / 60)} min ${Math.floor(heartbeat.uptime_s % 60)} s`],
