@@ -17,10 +17,15 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from rtgenre import cli
-from tests.test_daemon import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def environment(**more: str) -> dict[str, str]:
+    """No settings of the person who runs the tests, and no sound server of theirs."""
+    ours = {k: v for k, v in os.environ.items() if not k.startswith(("RTGENRE_", "PULSE_", "JACK_"))}
+    return ours | {"PULSE_SERVER": "unix:/nowhere", "JACK_NO_START_SERVER": "1"} | more
 
 
 def here(*arguments: str, **more: str) -> subprocess.CompletedProcess[bytes]:

@@ -1,4 +1,4 @@
-"""Commands other than the daemon, as processes of their own."""
+"""Commands other than the daemon: what needs a process of its own has one, the rest runs in this one."""
 
 import json
 import os
@@ -13,6 +13,7 @@ import soundfile
 from rtgenre import config
 from rtgenre.errors import nearest, printable
 from tests import signals
+from tests.in_process import here
 from tests.test_daemon import RTGENRE, TIMEOUT_S, environment, free_ports, one_error, rtgenre, wav
 
 pytestmark = pytest.mark.real
@@ -21,7 +22,7 @@ COMMANDS = ["run", "watch", "tag", "devices", "monitor", "doctor", "bench", "tra
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_teaches(command: str) -> None:
-    done = rtgenre(command, "--help")
+    done = here(command, "--help")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) > 5
 
@@ -37,10 +38,10 @@ def test_config_show_is_a_config(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes(rtgenre("config", "show", RTGENRE_POSTERIOR__MARGIN="0.25").stdout)
     assert config.load(path, environ={}).settings.posterior.margin == 0.25
-    shown = rtgenre("config", "show", "--origin", RTGENRE_POSTERIOR__MARGIN="0.25").stdout.decode()
+    shown = here("config", "show", "--origin", RTGENRE_POSTERIOR__MARGIN="0.25").stdout.decode()
     assert "margin = 0.25  # $RTGENRE_POSTERIOR__MARGIN" in shown
-    assert rtgenre("config", "check", "--config", str(path)).returncode == 0
-    assert json.loads(rtgenre("config", "schema").stdout)["$defs"]
+    assert here("config", "check", "--config", str(path)).returncode == 0
+    assert json.loads(here("config", "schema").stdout)["$defs"]
 
 
 def test_no_device_is_said() -> None:
@@ -81,8 +82,8 @@ def test_tag_draws_the_posterior(tmp_path: Path) -> None:
         done = rtgenre("tag", str(path), "--plot", str(out))
         assert done.returncode == 0, done.stderr
         assert out.stat().st_size > 5000
-    one_error(rtgenre("tag", str(path), "--plot", str(tmp_path / "x.doc")), 2, "x.doc", ".png")
-    one_error(rtgenre("tag", str(path), "--plot", str(tmp_path / "none" / "x.png")), 2, "no folder")
+    one_error(here("tag", str(path), "--plot", str(tmp_path / "x.doc")), 2, "x.doc", ".png")
+    one_error(here("tag", str(path), "--plot", str(tmp_path / "none" / "x.png")), 2, "no folder")
 
 
 def test_one_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_watch_in_a_pipe_prints_lines_and_waits_for_a_daemon() -> None:
 
 
 def test_choices_are_named() -> None:
-    one_error(rtgenre("run", "--device", "gpu"), 2, "auto, cpu, torch, cuda")
+    one_error(here("run", "--device", "gpu"), 2, "auto, cpu, torch, cuda")
     assert nearest("devcie", ["device", "file"]) == "did you mean device?"
     assert nearest("xyz", ["device"]) == "known: device"
     assert printable("a\x1bb\udcff\nc") == "a\\x1bb\\udcff\nc"

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -19,17 +18,12 @@ import soundfile
 from rtgenre.client import Subscriber
 from rtgenre.outputs import wire
 from tests import signals
+from tests.in_process import environment, here
 from tests.outputs.test_wire import VALIDATOR
 
 pytestmark = pytest.mark.real
 RTGENRE = [sys.executable, "-m", "rtgenre"]
 TIMEOUT_S = 120.0
-
-
-def environment(**more: str) -> dict[str, str]:
-    """No settings of the person who runs the tests, and no sound server of theirs."""
-    ours = {k: v for k, v in os.environ.items() if not k.startswith(("RTGENRE_", "PULSE_", "JACK_"))}
-    return ours | {"PULSE_SERVER": "unix:/nowhere", "JACK_NO_START_SERVER": "1"} | more
 
 
 def rtgenre(*arguments: str, stdin: bytes = b"", **more: str) -> subprocess.CompletedProcess[bytes]:
@@ -224,8 +218,8 @@ def one_error(done: subprocess.CompletedProcess[bytes], code: int, *words: str) 
 
 def test_errors_of_the_command_line() -> None:
     one_error(rtgenre("run", "--source", "devcie"), 2, "devcie", "did you mean device")
-    one_error(rtgenre("run", "--source", "stdin"), 2, "--rate", "--channels")
-    done = rtgenre("run", "--sorce", "demo")
+    one_error(here("run", "--source", "stdin"), 2, "--rate", "--channels")
+    done = here("run", "--sorce", "demo")
     assert done.returncode == 2
     assert b"--source" in done.stderr
 
@@ -242,7 +236,7 @@ def test_a_file_that_is_no_sound(tmp_path: Path, content: bytes | None, words: l
     path = tmp_path / "missing.wav"
     if content is not None:
         path.write_bytes(content)
-    one_error(rtgenre("tag", str(path)), 69, str(path), *words)
+    one_error(here("tag", str(path)), 69, str(path), *words)
     one_error(rtgenre("run", "--no-feed", "--source", f"file:{path}"), 69, str(path), *words)
 
 
@@ -258,12 +252,10 @@ def test_settings_and_models_that_are_wrong(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text("[posterior]\nmargn = 0.2\n")
     one_error(rtgenre("run", "--config", str(config)), 78, "margn", "did you mean margin")
-    one_error(
-        rtgenre("run", "--no-feed", "--source", "demo", RTGENRE_POSTERIOR__MARGIN="7"), 78, "posterior.margin", "7"
-    )
-    one_error(rtgenre("run", "--no-feed", "--source", "demo", "--model", "gtzan-lsmt"), 78, "gtzan-lstm")
-    one_error(rtgenre("run", "--no-feed", "--source", "demo", "--model", str(tmp_path)), 78, str(tmp_path))
-    one_error(rtgenre("run", "--source", "demo", "--publish", "tcp://0.0.0.0:5999"), 78, "other machines")
+    one_error(here("run", "--no-feed", "--source", "demo", RTGENRE_POSTERIOR__MARGIN="7"), 78, "posterior.margin", "7")
+    one_error(here("run", "--no-feed", "--source", "demo", "--model", "gtzan-lsmt"), 78, "gtzan-lstm")
+    one_error(here("run", "--no-feed", "--source", "demo", "--model", str(tmp_path)), 78, str(tmp_path))
+    one_error(here("run", "--source", "demo", "--publish", "tcp://0.0.0.0:5999"), 78, "other machines")
 
 
 def test_a_port_in_use() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.data
 @pytest.mark.soak
+@pytest.mark.timeout(900)  # a minute and a half where nothing else runs
 @needs_spectra
 def test_after_an_hour_of_tracks_without_a_pause_nothing_is_lost() -> None:
     settings = Settings()
