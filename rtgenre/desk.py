@@ -203,8 +203,9 @@ class Desk:
             pipeline,
             first.heard,
             decks[0].listener,
-            partial(self._ended, capture),
+            self._on_end,
             decks[1:],
+            partial(self._say_last, capture),
         )
         capture.missing = None
 
@@ -247,11 +248,10 @@ class Desk:
             log.info("%s is there: listening to %s", capture.names, capture.engine.info.description)
             self._closed.wait()  # Linux ends a child process with the thread that started it
 
-    def _ended(self, capture: Capture) -> None:
+    def _say_last(self, capture: Capture) -> None:
         """In the engine's thread: its last word, where others go on."""
         engine = capture.engine
         if engine is not None and len(self.captures) > 1 and not self._closed.is_set():
             engine.go_stale()
             why = "its sound is over" if engine.error is None else str(engine.error)
             log.log(logging.INFO if engine.error is None else logging.ERROR, "%s ended: %s", capture.names, why)
-        self._on_end()

@@ -58,6 +58,7 @@ class Engine:
         listener: told of each hop.
         on_end: called once, in the engine's thread, when nothing more will be told.
         more: further streams of the same device.
+        last_word: called once, in the engine's thread, before it counts as finished: what it still has to say.
 
     Raises:
         ConfigError: a picked channel is not there.
@@ -76,6 +77,7 @@ class Engine:
         listener: Listener,
         on_end: Callable[[], object] = lambda: None,
         more: Sequence[Deck] = (),
+        last_word: Callable[[], object] = lambda: None,
     ) -> None:
         self.source = source
         self.info = info
@@ -85,7 +87,7 @@ class Engine:
         self.streams = tuple(
             Stream(_describe(info, deck) if more else info, pipeline, deck.pick, deck.listener) for deck in decks
         )
-        self._on_end = on_end
+        self._on_end, self._last_word = on_end, last_word
         self._stop = threading.Event()
         self._resets: set[str] = set()
         self._finished = threading.Event()
@@ -122,7 +124,7 @@ class Engine:
     # Everything below runs in the engine's own thread.
 
     def go_stale(self) -> None:
-        """Say of every stream that nothing comes any more; for ``on_end`` where others go on."""
+        """Say of every stream that nothing comes any more; for ``last_word`` where others go on."""
         for stream in self.streams:
             stream.go_stale()
 
@@ -139,6 +141,7 @@ class Engine:
         finally:
             for stream in self.streams:
                 stream.retire()
+            self._last_word()  # before anybody may take it that all is over, and close
             self._finished.set()
             self._on_end()
 
