@@ -54,6 +54,7 @@ class Contents:
         n_runs: how many fits.
         runs_file: where they are kept.
         complete: whether it is a full run of every system.
+        quick: whether fits were shortened, so that figures mean nothing.
     """
 
     rows: Sequence[Row]
@@ -71,6 +72,7 @@ class Contents:
     n_runs: int
     runs_file: str
     complete: bool
+    quick: bool
 
 
 def gather(
@@ -102,6 +104,7 @@ def gather(
         n_runs=len(runs),
         runs_file=runs_file,
         complete=complete,
+        quick=any(run["size"] < 1.0 for run in runs),
     )
 
 

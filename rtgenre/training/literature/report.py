@@ -58,18 +58,15 @@ def _verdict(contents: Contents) -> str:
         f"the best of {len(rows)} systems there is `{best.recipe.name}` with {percent(theirs.accuracy)} % "
         f"({between(theirs.interval)}) on whole clips"
     )
-    if shipped is None or not contents.complete:
-        why = (
-            "there are no figures of the shipped model on these clips"
-            if shipped is None
-            else "this is a quick or partial run"
-        )
+    if shipped is None or contents.quick:
+        why = "there are no figures of the shipped model on these clips" if shipped is None else "this is a quick run"
         return f"On the artist-filtered protocol {text}; it is not compared with the shipped model: {why}."
     ours = shipped["accuracy"]["30"]
     beats = [row.recipe.name for row in rows if row.clips["valid"].accuracy >= ours]
     mine = f"{percent(ours)} % ({between(shipped['interval_95']['30'])})"
     if not beats:
-        return f"**The shipped streaming model beats every one of them without the leak**: {mine} on *valid*; {text}."
+        them = "every one of them" if contents.complete else "every one that was run so far"
+        return f"**The shipped streaming model beats {them} without the leak**: {mine} on *valid*; {text}."
     names = ", ".join(f"`{name}`" for name in beats)
     return (
         f"**{len(beats)} of them are at least as good as the shipped streaming model without the leak** ({mine} on "
@@ -90,8 +87,10 @@ def _opening(contents: Contents) -> str:
         "printed number of epochs; where early stopping or no number is printed, they end when the loss on a fifth of "
         "what they may learn from (parted like the test) has not fallen for some epochs, and keep their best weights."
     )
-    if not contents.complete:
-        text += "\n\n**This is a quick or partial run: it shows that everything works, not what systems are worth.**"
+    if contents.quick:
+        text += "\n\n**This is a quick run: it shows that everything works, not what systems are worth.**"
+    elif not contents.complete:
+        text += "\n\n**Not every system was run yet:** see `rtgenre literature --list`."
     return text
 
 
