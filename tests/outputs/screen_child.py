@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rtgenre.outputs import wire
 
 WANTED = sys.argv[1]
-messages = story(60)
+messages = story(6000)  # a feed that goes on however slow the machine is
 t_start = time.monotonic()
 
 
