@@ -20,7 +20,7 @@ ANY = "tcp://127.0.0.1:*"
 POSTERIORS = "rtgenre.v1.mic.posterior."
 
 
-def eventually(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
+def eventually(condition: Callable[[], bool], timeout_s: float = 60.0) -> bool:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if condition():

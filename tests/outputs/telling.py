@@ -34,7 +34,7 @@ def beat(*sources: str) -> wire.Heartbeat:
     return heartbeat(next(_numbers), time.monotonic_ns(), **dict.fromkeys(sources, heartbeat().sources["demo"]))
 
 
-def eventually(condition: Callable[[], object], timeout_s: float = 15.0) -> bool:
+def eventually(condition: Callable[[], object], timeout_s: float = 60.0) -> bool:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if condition():
