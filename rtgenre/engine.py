@@ -141,9 +141,11 @@ class Engine:
         finally:
             for stream in self.streams:
                 stream.retire()
-            self._last_word()  # before anybody may take it that all is over, and close
-            self._finished.set()
-            self._on_end()
+            try:
+                self._last_word()  # before anybody may take it that all is over, and close
+            finally:
+                self._finished.set()
+                self._on_end()
 
     def _listen(self) -> None:
         t_block_ns = time.monotonic_ns()

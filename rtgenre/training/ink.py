@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-INK, RULE, FAINT = "#2b3138", "#d7dbe0", "#8a929c"
+from rtgenre.plot import INK, RULE
+
+__all__ = ["BLUE", "FAINT", "INK", "ORANGE", "RULE", "STYLE"]
+
+FAINT = "#8a929c"
 BLUE, ORANGE = "#1f5fa8", "#d9700a"
 
 STYLE: dict[Any, Any] = {
