@@ -747,7 +747,8 @@ def keys_list(json: JsonOption = False, config: ConfigOption = None) -> int:
     return command.show(_keys_folder(config), as_json=_as_json(json))
 
 
-@keys_app.command("allow")
+# A key that was made elsewhere may begin with a dash; options that are unknown are therefore taken as they stand.
+@keys_app.command("allow", context_settings={"ignore_unknown_options": True})
 @leaves
 def keys_allow(
     name: Annotated[str, typer.Argument(help="What you call the client.")],

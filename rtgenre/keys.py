@@ -62,8 +62,10 @@ def new_pair() -> KeyPair:
     """
     if not zmq.has("curve"):
         raise ConfigError("this libzmq was built without CURVE", "install pyzmq from its wheel: pip install -U pyzmq")
-    public, secret = zmq.curve_keypair()
-    return KeyPair(public.decode(), secret.decode())
+    while True:
+        public, secret = (key.decode() for key in zmq.curve_keypair())
+        if not public.startswith("-"):  # a command line would take it for an option; one draw in 85 is lost
+            return KeyPair(public, secret)
 
 
 def check_key(text: str, what: str) -> str:

@@ -113,6 +113,21 @@ def test_where_keys_are_needed(tmp_path: Path) -> None:
         open_curve(OPEN, LOCAL, tmp_path, everywhere=False)
 
 
+def test_a_new_key_can_be_written_on_a_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = iter([(b"-" + b"a" * 39, b"first"), (b"b" * 40, b"second")])
+    monkeypatch.setattr(keys.zmq, "curve_keypair", lambda: next(made))
+    assert keys.new_pair() == keys.KeyPair("b" * 40, "second")
+
+
+@pytest.mark.real
+def test_a_key_that_begins_with_a_dash_is_no_option(tmp_path: Path) -> None:
+    here = {"RTGENRE_FEED__KEYS": str(tmp_path)}
+    key = "-E" + "a" * 38
+    assert rtgenre("keys", "allow", "me", key, **here).returncode == 0
+    assert keys.AllowList(tmp_path / keys.ALLOWED_FILE).read() == {"me": key}
+    assert b"(--jsn)" in rtgenre("keys", "allow", "me", key, "--jsn", **here).stderr
+
+
 @pytest.mark.real
 def test_the_commands_from_nothing_to_an_allowed_client(tmp_path: Path) -> None:
     folder = tmp_path / "keys"

@@ -60,16 +60,24 @@ class OnTerminal:
             self.child.kill()
         self.child.wait()
 
-    def read_until(self, wanted: bytes, timeout_s: float = 30) -> None:
+    def read_until(self, wanted: bytes, timeout_s: float = 60) -> None:
         end = time.monotonic() + timeout_s
         start = len(self.seen)
         while wanted not in self.seen[start:]:
-            assert time.monotonic() < end, f"{wanted!r} never came; the last was {self.seen[-600:]!r}"
+            assert time.monotonic() < end, f"{wanted!r} never came; {self.stands()}; the last was {self.seen[-600:]!r}"
             self.read()
 
     def read(self) -> None:
         if select.select([self.master], [], [], 0.1)[0]:
             self.seen += os.read(self.master, 65536)
+
+    def stands(self) -> str:
+        """What is known of a program that does not do what it should."""
+        group = os.tcgetpgrp(self.master)
+        status = Path(f"/proc/{group}/stat").read_text().rpartition(")")[2].split()[0]
+        waits = Path(f"/proc/{group}/wchan").read_text()
+        rows, columns, *_ = struct.unpack("HHHH", fcntl.ioctl(self.slave, termios.TIOCGWINSZ, bytes(8)))
+        return f"{len(self.seen)} bytes came, program {group} is {status} in {waits}, terminal {columns} x {rows}"
 
     def end(self, timeout_s: float = 30) -> int:
         end = time.monotonic() + timeout_s

@@ -17,18 +17,13 @@ import pytest
 
 from rtgenre.client import Subscriber
 from tests.outputs.talking import started, talking
+from tests.outputs.web.overlay import free_port
 from tests.test_daemon import TIMEOUT_S, environment, one_error, rtgenre
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.real
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 @contextmanager
@@ -60,7 +55,7 @@ def said(port: str, path: str) -> str:
 
 
 def test_a_daemon_with_web_answers_and_ends_cleanly() -> None:
-    port = free_port()
+    port = str(free_port())
     with running("run", "--source", "demo", "--web", "--quiet", "--no-feed", port=port) as process:
         genre = said(port, "/text")
         assert genre in json.loads(said(port, "/v1/history?source=demo"))["labels"]
@@ -74,7 +69,7 @@ def test_a_daemon_with_web_answers_and_ends_cleanly() -> None:
 
 
 def test_a_bridge_serves_a_feed_and_survives_its_end() -> None:
-    port = free_port()
+    port = str(free_port())
     with started() as feed:
         addresses = ["--feed", feed.publish_address, "--control", feed.control_address]
         with running("bridge", "web", *addresses, port=port) as process:
