@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rtgenre.config import Settings
     from rtgenre.labels.examples import Store
-    from rtgenre.labels.head import Judged
+    from rtgenre.labels.head import Head, Judged
     from rtgenre.model.checkpoint import Checkpoint
 
 LEAST_FILES = 2
@@ -121,7 +121,7 @@ def enroll(asked: Asked, settings: Settings, *, as_json: bool, quiet: bool) -> i
         store.write(changed)
     if not asked.report:
         store.write_head(head)
-    report = _report(labels, judged, head.temperature)
+    report = _report(labels, judged, head, background)
     report |= {"fit_s": round(time.perf_counter() - t_start, 3), "folder": str(store.folder)}
     _say(report, judged, as_json=as_json)
     return code
@@ -214,8 +214,9 @@ def _list(store: Store, *, as_json: bool) -> int:
     return EX_OK
 
 
-def _report(labels: Sequence[Examples], judged: Judged, temperature: float) -> dict[str, Any]:
-    """Figures of files that the judging head had not heard."""
+def _report(labels: Sequence[Examples], judged: Judged, head: Head, background: Background | None) -> dict[str, Any]:
+    """Figures of files that the judging head had not heard, and what each label takes over of the model's own."""
+    known = background.names if background is not None else ()
     confusion = judged.confusion
     said = [*judged.names, NONE]
     rows = []
@@ -230,10 +231,18 @@ def _report(labels: Sequence[Examples], judged: Judged, temperature: float) -> d
                 "right": right,
                 "accuracy": round(right / files, 4),
                 "taken_for": {name: int(n) for name, n in zip(said, confusion[k], strict=True) if n},
+                "takes_over": [
+                    known[group] if known else f"group {group}" for group in np.flatnonzero(head.taken_by == k)
+                ],
             }
         )
     right, files = int(np.trace(confusion)), int(confusion.sum())
-    return {"labels": rows, "accuracy": round(right / files, 4), "files": files, "temperature": round(temperature, 3)}
+    return {
+        "labels": rows,
+        "accuracy": round(right / files, 4),
+        "files": files,
+        "temperature": round(head.temperature, 3),
+    }
 
 
 def _say(report: dict[str, Any], judged: Judged | None, *, as_json: bool) -> None:
@@ -254,4 +263,12 @@ def _say(report: dict[str, Any], judged: Judged | None, *, as_json: bool) -> Non
         table.add_row(name, *figures, *(str(n) if n else "·" for n in counts))
     console.print(table)
     console.print("each file was judged by a head learned without it; the last columns say what it was taken for")
+    for row in report["labels"]:
+        if row["takes_over"]:
+            console.print(
+                f"{row['name']} takes over {', '.join(row['takes_over'])}: "
+                "some of its files sound more like what the model knows by that name than like each other; "
+                "more files would tell them apart",
+                soft_wrap=True,
+            )
     console.print(f"kept in {report['folder']}", soft_wrap=True)

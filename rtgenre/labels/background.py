@@ -18,6 +18,7 @@ from safetensors.numpy import save as encode_tensors
 from rtgenre.errors import CheckpointError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -44,24 +45,27 @@ class Background:
         projection: (trunk, directions) float64.
         centres: (labels, directions) float64, along these directions.
         variance: (labels,) float64, around each centre and in each direction: 1 where it was measured.
+        names: of the labels; empty where they are not known.
     """
 
     mean: DoubleArray
     projection: DoubleArray
     centres: DoubleArray
     variance: DoubleArray
+    names: tuple[str, ...] = ()
 
     @classmethod
-    def fitted(cls, windows: FloatArray, group: IntArray) -> Self:
+    def fitted(cls, windows: FloatArray, group: IntArray, names: Sequence[str] = ()) -> Self:
         """Statistics of embeddings.
 
         Args:
             windows: (n, trunk) running means of the embedding, as ``hear`` gives them.
             group: (n,) label of each, from 0 without a hole.
+            names: of these labels.
         """
         centres, projection = _whitened(windows, group, DIRECTIONS, 0.0)
         mean = centres.mean(axis=0)
-        return cls(mean, projection, (centres - mean) @ projection, np.ones(len(centres)))
+        return cls(mean, projection, (centres - mean) @ projection, np.ones(len(centres)), tuple(names))
 
     @classmethod
     def guessed(cls, windows: FloatArray, group: IntArray) -> Self:
@@ -92,7 +96,7 @@ class Background:
         """Write it beside the model whose embedding it describes."""
         tensors = {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in _ARRAYS}
         part = folder / f"{BACKGROUND_FILE}.part"
-        part.write_bytes(encode_tensors(tensors, {"weights_sha256": weights_sha256}))
+        part.write_bytes(encode_tensors(tensors, {"weights_sha256": weights_sha256, "names": json.dumps(self.names)}))
         part.replace(folder / BACKGROUND_FILE)
 
     @classmethod
@@ -113,7 +117,8 @@ class Background:
         remedy = "restore the folder from where it came, or remove this file: own labels do without"
         try:
             with safe_open(path, framework="numpy") as opened:
-                noted = (opened.metadata() or {}).get("weights_sha256", "")
+                told = opened.metadata() or {}
+                noted, names = told.get("weights_sha256", ""), tuple(map(str, json.loads(told.get("names", "[]"))))
                 tensors = {name: opened.get_tensor(name).astype(np.float64) for name in opened.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, json.JSONDecodeError) as error:
             raise CheckpointError(f"{path} is not a safetensors file: {error}", remedy) from None
@@ -128,10 +133,11 @@ class Background:
             tensors["mean"].shape == (width,)
             and tensors["projection"].shape == (width, directions)
             and tensors["centres"].shape[1:] == (directions,)
+            and len(names) in {0, len(tensors["centres"])}
         )
         if not fits:
             raise CheckpointError(f"{path} does not fit the model's embedding of {width} values", remedy)
-        return cls(**tensors, variance=np.ones(len(tensors["centres"])))
+        return cls(**tensors, variance=np.ones(len(tensors["centres"])), names=names)
 
 
 def _whitened(windows: FloatArray, group: IntArray, directions: int, shrink: float) -> tuple[DoubleArray, DoubleArray]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rtgenre.errors import LabelError, UsageError
-from rtgenre.labels.head import Head
+from rtgenre.labels.head import NOT_TAKEN, Head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -201,8 +201,9 @@ class Store:
             projection=head.projection,
             centres=head.centres,
             variance=head.variance,
-            none_centres=head.none_centres,
-            none_variance=head.none_variance,
+            group_centres=head.group_centres,
+            group_variance=head.group_variance,
+            taken_by=head.taken_by,
             temperature=np.array(head.temperature),
         )
 
@@ -224,11 +225,17 @@ class Store:
                 arrays["projection"].astype(np.float32),
                 arrays["centres"].astype(np.float64),
                 arrays["variance"].astype(np.float64),
-                arrays["none_centres"].astype(np.float64),
-                arrays["none_variance"].astype(np.float64),
+                arrays["group_centres"].astype(np.float64),
+                arrays["group_variance"].astype(np.float64),
+                arrays["taken_by"].astype(np.int64),
                 float(arrays["temperature"]),
             )
-        except (KeyError, ValueError, TypeError) as error:
+        except KeyError as missing:
+            raise LabelError(
+                f"{path} was learned by another version of rtgenre: it lacks {missing}",
+                "`rtgenre enroll --refit` learns it again",
+            ) from None
+        except (ValueError, TypeError) as error:
             raise _broken(path, repr(error)) from None
         if not _is_whole(head, self._width) or sorted(head.names) != sorted(names):
             raise LabelError(
@@ -279,8 +286,12 @@ def _is_whole(head: Head, width: int) -> bool:
         (head.projection, (directions, width)),
         (head.centres, (n, directions)),
         (head.variance, (n,)),
-        (head.none_centres, (len(head.none_variance), directions)),
+        (head.group_centres, (len(head.group_variance), directions)),
+        (head.taken_by, (len(head.group_variance),)),
     )
     arrays_fit = all(values.shape == shape and np.isfinite(values).all() for values, shape in shapes)
-    positive = (*head.variance, *head.none_variance, head.temperature)
-    return arrays_fit and len(head.noise) == n and all(0.0 < value < np.inf for value in positive)
+    takers_exist = ((head.taken_by >= NOT_TAKEN) & (head.taken_by < n)).all() and (head.taken_by == NOT_TAKEN).any()
+    positive = (*head.variance, *head.group_variance, head.temperature)
+    return (
+        arrays_fit and bool(takers_exist) and len(head.noise) == n and all(0.0 < value < np.inf for value in positive)
+    )

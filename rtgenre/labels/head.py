@@ -4,6 +4,10 @@ The examples are few and the embedding is wide, so the scatter of windows around
 own training clips (``background``): only a label's centre is learned, and how little is known of it after so few files
 widens it. That is probabilistic linear discriminant analysis with its within-class covariance given (Ioffe 2006;
 Prince & Elder 2007). Nothing is searched: the same examples give the same head.
+
+A label may be one of the background's groups under another name, or part of one. Its centre is then known worse than
+the group's, and nearly all of its music would be given to the group. Where a fair share of a label's files sounds more
+like one group than like the label's other files, the label therefore takes the group over.
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ NONE = "none of these"
 CENTRES_VARIANCE = 3.0  # of labels' centres around the background's mean, scatter being 1
 DRAWN = 400  # made-up windows of the background that the temperature is fitted on
 MOST_FOLDS = 12  # heads learned for the report, at most
+TAKING_FILES, TAKING_SHARE = 2, 0.25  # of a label's files, both at least, for it to take a group over (experiments.md)
+NOT_TAKEN = -1
 _TEMPERATURES = np.geomspace(1.0, 60.0, 61)  # never below 1: too few files to be surer than the Gaussians are
 
 
@@ -43,8 +49,9 @@ class Head:
         projection: (directions, trunk) float32.
         centres: (labels, directions) float64.
         variance: (labels,) float64, around the centre in each direction.
-        none_centres: (groups, directions) float64, of "none of these".
-        none_variance: (groups,) float64, around these.
+        group_centres: (groups, directions) float64, of the background; the last for whatever is far from everything.
+        group_variance: (groups,) float64, around these.
+        taken_by: (groups,) index of the label that takes a group over, ``NOT_TAKEN`` where it is "none of these".
         temperature: scores are divided by it; fitted on files that a head had not heard.
     """
 
@@ -54,8 +61,9 @@ class Head:
     projection: FloatArray
     centres: DoubleArray
     variance: DoubleArray
-    none_centres: DoubleArray
-    none_variance: DoubleArray
+    group_centres: DoubleArray
+    group_variance: DoubleArray
+    taken_by: IntArray
     temperature: float
 
     def log_posterior(self, mean: FloatArray) -> DoubleArray:
@@ -69,7 +77,9 @@ class Head:
         """
         # Not by BLAS: its threads would be woken once a hop, and cost the engine more than they save.
         along = np.einsum("...t,dt->...d", mean - self.mean, self.projection).astype(np.float64)
-        scores = _scores(along, self.centres, self.variance, self.none_centres, self.none_variance)
+        own = _log_gaussian(along, self.centres, self.variance)
+        groups = _log_gaussian(along, self.group_centres, self.group_variance)
+        scores = _scores(own, groups, self.taken_by)
         return _log_softmax(scores / self.temperature)
 
 
@@ -106,41 +116,88 @@ def learn(labels: Sequence[Examples], background: Background) -> tuple[Head, Jud
         The head learned from all files, and each file as judged by one that was learned without it (with more than
         ``MOST_FOLDS`` files a label, without a share of them).
     """
-    names = tuple(examples.name for examples in labels)
+    names, noise = tuple(e.name for e in labels), tuple(e.noise for e in labels)
     x = background.along(np.concatenate([examples.windows for examples in labels]))
     label = np.concatenate([np.full(len(e.windows), k) for k, e in enumerate(labels)])
     within = np.concatenate([e.file for e in labels])
     n_folds = min(MOST_FOLDS, max(len(e.files) for e in labels))
     fold = within % n_folds
-    drawn = background.drawn(DRAWN, seed=0)
     # Besides what the background knows there may be what nobody has heard: whatever is far from everything is none of
     # the labels, and not the one whose centre is known least.
-    none_centres = np.concatenate([background.centres, np.zeros((1, x.shape[1]))])
-    none_variance = np.append(background.variance, background.variance.max() + CENTRES_VARIANCE)
+    group_centres = np.concatenate([background.centres, np.zeros((1, x.shape[1]))])
+    group_variance = np.append(background.variance, background.variance.max() + CENTRES_VARIANCE)
+    drawn = background.drawn(DRAWN, seed=0)
+    groups = _log_gaussian(x, group_centres, group_variance)
+    groups_of_drawn = _log_gaussian(drawn, group_centres, group_variance)
 
-    said = np.zeros((len(x), len(names) + 1))
-    said_of_none = np.zeros((len(drawn), len(names) + 1))
+    own = np.zeros((len(x), len(names)))
+    own_of_drawn = np.zeros((len(drawn), len(names)))
     for held in range(n_folds):
         out = fold == held
         centres, variance = _centres(x[~out], label[~out], within[~out], len(names))
-        said[out] = _scores(x[out], centres, variance, none_centres, none_variance)
-        said_of_none += _scores(drawn, centres, variance, none_centres, none_variance) / n_folds
+        own[out] = _log_gaussian(x[out], centres, variance)
+        own_of_drawn += _log_gaussian(drawn, centres, variance) / n_folds
+    pairs, prefers = _preferences(own, groups[:, :-1], label, within)
+    music = ~np.array(noise)
+    taken_by = _taken(pairs[0], prefers, music, groups.shape[1])
+    said = np.zeros((len(x), len(names) + 1))
+    for held in range(n_folds):
+        out, votes = fold == held, pairs[1] % n_folds != held  # no file has a vote in what judges it
+        said[out] = _scores(own[out], groups[out], _taken(pairs[0, votes], prefers[votes], music, groups.shape[1]))
+    of_none = taken_by[np.arange(DRAWN) % len(background.centres)] == NOT_TAKEN
+    said_of_none = _scores(own_of_drawn[of_none], groups_of_drawn[of_none], taken_by)
 
     temperature = min(_TEMPERATURES, key=lambda t: _loss(said / t, said_of_none / t, label, within))
     centres, variance = _centres(x, label, within, len(names))
     head = Head(
         names,
-        tuple(examples.noise for examples in labels),
+        noise,
         background.mean.astype(np.float32),
         np.ascontiguousarray(background.projection.T, np.float32),
         centres,
         variance,
-        none_centres,
-        none_variance,
+        group_centres,
+        group_variance,
+        taken_by,
         float(temperature),
     )
-    groups, means = _by_file(_log_softmax(said / temperature), label, within)
-    return head, Judged(names, groups, means)
+    _, means = _by_file(_log_softmax(said / temperature), label, within)
+    return head, Judged(names, pairs[0], _log_softmax(means))
+
+
+def _preferences(own: DoubleArray, groups: DoubleArray, label: IntArray, file: IntArray) -> tuple[IntArray, IntArray]:
+    """What each file sounds like.
+
+    Args:
+        own: (windows, labels) log likelihoods, of labels that were learned without the file.
+        groups: (windows, groups) the same of the background's.
+        label: (windows,) of each.
+        file: (windows,) of each, within its label.
+
+    Returns:
+        (2, files) label and file; and (files,) the likeliest group, ``NOT_TAKEN`` where the label is likelier still.
+    """
+    pairs, means = _by_file(np.concatenate([own, groups], axis=1), label, file)
+    of_label, of_groups = means[np.arange(pairs.shape[1]), pairs[0]], means[:, own.shape[1] :]
+    return pairs, np.where(of_groups.max(axis=1) > of_label, of_groups.argmax(axis=1), NOT_TAKEN)
+
+
+def _taken(label: IntArray, prefers: IntArray, music: NDArray[np.bool_], n_groups: int) -> IntArray:
+    """(groups,) which label takes each group over; the one with the largest share of its files in it, if any.
+
+    Noise takes none: a noise that the model knows is told by P(music) anyway.
+
+    Args:
+        label: (files,) of each file.
+        prefers: (files,) as ``_preferences`` gives it.
+        music: (labels,) false for noise.
+        n_groups: with the last, which is nothing that could be taken.
+    """
+    votes = np.zeros((len(music), n_groups))
+    np.add.at(votes, (label[prefers != NOT_TAKEN], prefers[prefers != NOT_TAKEN]), 1)
+    share = votes / np.maximum(1, np.bincount(label, minlength=len(music)))[:, None]
+    share[(votes < TAKING_FILES) | (share <= TAKING_SHARE) | ~music[:, None]] = 0.0
+    return np.where(share.max(axis=0) > 0.0, share.argmax(axis=0), NOT_TAKEN)
 
 
 def _centres(x: DoubleArray, label: IntArray, file: IntArray, n: int) -> tuple[DoubleArray, DoubleArray]:
@@ -158,15 +215,22 @@ def _centres(x: DoubleArray, label: IntArray, file: IntArray, n: int) -> tuple[D
     return centres, variance
 
 
-def _scores(
-    x: DoubleArray, centres: DoubleArray, variance: DoubleArray, none_centres: DoubleArray, none_variance: DoubleArray
-) -> DoubleArray:
-    """(…, labels + 1) log likelihoods, but for a constant; none of the labels is a mixture of equal parts."""
-    own = _log_gaussian(x, centres, variance)
-    none = _log_gaussian(x, none_centres, none_variance)
-    highest = none.max(axis=-1, keepdims=True)
-    mixed = highest + np.log(np.exp(none - highest).mean(axis=-1, keepdims=True))
-    return np.concatenate([own, mixed], axis=-1)
+def _scores(own: DoubleArray, groups: DoubleArray, taken_by: IntArray) -> DoubleArray:
+    """(…, labels + 1) log likelihoods, but for a constant, from those of own labels and of groups.
+
+    A label is an equal mixture of itself and what it takes over, none of the labels one of all other groups.
+    """
+    scores = np.concatenate([own, _mixture(groups[..., taken_by == NOT_TAKEN])], axis=-1)
+    for k in set(taken_by.tolist()) - {NOT_TAKEN}:
+        scores[..., k : k + 1] = _mixture(np.concatenate([own[..., k : k + 1], groups[..., taken_by == k]], axis=-1))
+    return scores
+
+
+def _mixture(parts: DoubleArray) -> DoubleArray:
+    """(…, 1) log of the mean over the last axis of what (…, parts) are logarithms of."""
+    highest = parts.max(axis=-1, keepdims=True)
+    mixed: DoubleArray = highest + np.log(np.exp(parts - highest).mean(axis=-1, keepdims=True))
+    return mixed
 
 
 def _log_gaussian(x: DoubleArray, centres: DoubleArray, variance: DoubleArray) -> DoubleArray:
@@ -178,17 +242,17 @@ def _log_gaussian(x: DoubleArray, centres: DoubleArray, variance: DoubleArray) -
 
 def _loss(said: DoubleArray, said_of_none: DoubleArray, label: IntArray, file: IntArray) -> float:
     """Mean over labels, none included, of what unheard files cost: the less, the better the probabilities."""
-    groups, means = _by_file(_log_softmax(said), label, file)
-    costs = [-means[groups == k, k].mean() for k in np.unique(groups)]
+    pairs, means = _by_file(_log_softmax(said), label, file)
+    means = _log_softmax(means)
+    costs = [-means[pairs[0] == k, k].mean() for k in np.unique(pairs[0])]
     return float(np.mean([*costs, -_log_softmax(said_of_none)[:, -1].mean()]))
 
 
-def _by_file(log_posterior: DoubleArray, label: IntArray, file: IntArray) -> tuple[IntArray, DoubleArray]:
-    """Label of each file, and the mean of its windows' log posterior, normalised: what smoothing does live."""
+def _by_file(values: DoubleArray, label: IntArray, file: IntArray) -> tuple[IntArray, DoubleArray]:
+    """(2, files) label and file, and the mean of each file's windows: what smoothing does live."""
     pairs, place = np.unique(np.stack([label, file]), axis=1, return_inverse=True)
     place = place.reshape(-1)
-    means = np.stack([log_posterior[place == k].mean(axis=0) for k in range(pairs.shape[1])])
-    return pairs[0], _log_softmax(means)
+    return pairs, np.stack([values[place == k].mean(axis=0) for k in range(pairs.shape[1])])
 
 
 def _log_softmax(scores: DoubleArray) -> DoubleArray:

@@ -45,8 +45,9 @@ def write_background(
             found = _windows_of(pipeline, checkpoint, clips, int(clip))
             windows += found
             group += [(k, int(clips.label[clip]))] * len(found)
-    _, index = np.unique(np.array(group), axis=0, return_inverse=True)
-    background = Background.fitted(np.stack(windows), index.reshape(-1).astype(np.int64))
+    groups, index = np.unique(np.array(group), axis=0, return_inverse=True)
+    names = [heard[k][0].labels[label] for k, label in groups]
+    background = Background.fitted(np.stack(windows), index.reshape(-1).astype(np.int64), names)
     background.save(folder, checkpoint.sha256)
     return background
 

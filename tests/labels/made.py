@@ -6,7 +6,7 @@ import numpy as np
 
 from rtgenre.labels.background import Background
 from rtgenre.labels.examples import Examples
-from rtgenre.labels.head import Head
+from rtgenre.labels.head import NOT_TAKEN, Head
 from tests.model.small import SMALL
 
 NAMES = ("dub", "fridge")
@@ -24,6 +24,7 @@ def head(noise: tuple[bool, bool] = (False, False), width: int = SMALL.trunk, se
         np.array([1.2, 1.3]),
         np.array([[0.0, 9.0, 9.0], [0.0, -9.0, 9.0]]),
         np.ones(2),
+        np.full(2, NOT_TAKEN),
         2.0,
     )
 

@@ -7,7 +7,7 @@ import pytest
 
 from rtgenre.errors import CheckpointError
 from rtgenre.labels.background import BACKGROUND_FILE, Background
-from rtgenre.labels.head import learn
+from rtgenre.labels.head import NOT_TAKEN, learn
 from tests.labels.made import background, examples
 
 if TYPE_CHECKING:
@@ -45,6 +45,35 @@ def test_a_single_label_is_told_from_everything_else() -> None:
     assert (head.log_posterior(windows_around(place, 100, seed=3)).argmax(axis=1) == 0).mean() > 0.95
     elsewhere = windows_around(-place, 100, seed=4)
     assert (head.log_posterior(elsewhere).argmax(axis=1) == 1).mean() > 0.95
+
+
+def test_a_label_that_is_a_group_of_the_background_takes_it_over() -> None:
+    """Few files know the centre worse than the background does: without taking over, the group would win."""
+    known = background(groups=8)
+    place = known.centres @ np.linalg.pinv(known.projection) + known.mean
+    head, judged = learn([examples("mine", place[2], files=3)], known)
+    assert head.taken_by.tolist() == [0 if group == 2 else NOT_TAKEN for group in range(9)]
+    assert judged.confusion.tolist() == [[3, 0]]
+    assert (head.log_posterior(windows_around(place[2], 200, seed=1)).argmax(axis=1) == 0).mean() > 0.95
+    assert (head.log_posterior(windows_around(place[3], 200, seed=1)).argmax(axis=1) == 1).mean() > 0.95
+
+
+def test_noise_and_labels_of_their_own_take_nothing_over() -> None:
+    known = background(groups=8)
+    place = known.centres @ np.linalg.pinv(known.projection) + known.mean
+    labels = [examples("room", place[2], noise=True), examples("new", centres(1)[0], seed=1)]
+    assert (learn(labels, known)[0].taken_by == NOT_TAKEN).all()
+
+
+def test_a_group_goes_to_the_label_that_is_most_like_it_and_is_still_there_for_the_others() -> None:
+    known = background(groups=8)
+    place = known.centres @ np.linalg.pinv(known.projection) + known.mean
+    half = examples("half", place[2], files=4, seed=1)
+    half.windows[half.file > 1] += (centres(1)[0] - place[2]).astype(np.float32)
+    labels = [half, examples("whole", place[2], files=4, seed=2)]
+    taken = learn(labels, known)[0].taken_by
+    assert taken[2] == 1
+    assert (np.delete(taken, 2) == NOT_TAKEN).all()
 
 
 def test_a_file_is_judged_without_having_been_heard() -> None:

@@ -46,7 +46,8 @@ class OnTerminal:
             stdout=self.slave,
             stderr=self.slave,
             cwd=ROOT,
-            env={**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
+            # What a shell has exported of its size once must not hold for ever.
+            env={**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "99"},
         )
 
     def __enter__(self) -> Self:

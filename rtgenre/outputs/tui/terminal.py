@@ -51,7 +51,8 @@ def show(
         OutputError: standard output is no terminal that can be drawn on.
         KeyboardInterrupt: Ctrl-C, after the terminal was given back.
     """
-    console = console or Console()
+    # Where COLUMNS and LINES are exported, rich would keep to them, and not follow the terminal's size.
+    console = console or Console(_environ={k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES"}})
     if not console.is_terminal or console.is_dumb_terminal:
         raise OutputError(
             f"the terminal UI cannot be drawn here (TERM={os.environ.get('TERM', '')!r})",
