@@ -33,7 +33,7 @@ NONE = "none of these"
 CENTRES_VARIANCE = 3.0  # of labels' centres around the background's mean, scatter being 1
 DRAWN = 400  # made-up windows of the background that the temperature is fitted on
 MOST_FOLDS = 12  # heads learned for the report, at most
-TAKING_FILES, TAKING_SHARE = 2, 0.25  # of a label's files, both at least, for it to take a group over (experiments.md)
+TAKING_FILES, TAKING_SHARE = 2, 1 / 3  # of a label's files, both at least, for it to take a group over (experiments.md)
 NOT_TAKEN = -1
 _TEMPERATURES = np.geomspace(1.0, 60.0, 61)  # never below 1: too few files to be surer than the Gaussians are
 

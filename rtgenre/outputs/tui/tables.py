@@ -42,7 +42,7 @@ def counters(view: SourceView, feed: FeedView) -> list[tuple[str, int, bool]]:
             ("late hops", report.late_hops, True),
             ("clipped", report.clipped_samples, True),
             ("non-finite", report.non_finite_samples, True),
-            ("capture restarts", report.capture_restarts, True),
+            ("restarts", report.capture_restarts, True),
             ("resets", report.resets, False),
             ("hops", report.hops, False),
         ]
