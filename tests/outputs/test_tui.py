@@ -165,7 +165,7 @@ def test_a_full_screen_shows_every_counter_and_stage() -> None:
     screen = told(20)
     screen.on_message(heartbeat(21, T0_NS + 21 * SECOND, demo=report(xruns=3, gap_samples=123_456, late_hops=7)))
     text = text_of(screen)
-    for word in ("xruns", "dropped", "gap samples", "clipped", "non-finite", "capture restarts", "late hops", "resets"):
+    for word in ("xruns", "dropped", "gap samples", "clipped", "non-finite", "restarts", "late hops", "resets"):
         assert word in text
     for word in ("subscribers", "feed dropped", "missed here", "p50", "p95", "p99", "capture", "frontend", "model"):
         assert word in text
