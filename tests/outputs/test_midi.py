@@ -59,16 +59,16 @@ def test_a_note_for_each_decision_the_last_off_before_and_all_off_in_silence_and
     with stage(server) as it, playing() as output:
         assert eventually(lambda: "connected" in it.lines)
         put(output, heard("disco", p=0.5))
-        assert it.heard(on("disco"))
+        assert it.heard(on("disco")), it.notes
         assert eventually(lambda: control("disco", 64) in it.lines)
         put(output, heard("jazz"), heard("jazz"))
-        assert it.heard(off("disco"), on("jazz"))
+        assert it.heard(off("disco"), on("jazz")), it.notes
         put(output, heard(None), heard(None))
-        assert it.heard(on("jazz"), off("jazz"), ALL_OFF)
+        assert it.heard(on("jazz"), off("jazz"), ALL_OFF), it.notes
         put(output, heard("rock"))
-        assert it.heard(ALL_OFF, on("rock"))
+        assert it.heard(ALL_OFF, on("rock")), it.notes
         output.close()
-        assert it.heard(on("rock"), off("rock"), ALL_OFF, ALL_OFF)
+        assert it.heard(on("rock"), off("rock"), ALL_OFF, ALL_OFF), it.notes
         assert output.starts == 1
 
 
@@ -77,7 +77,7 @@ def test_controls_come_on_change_only_and_not_too_often(server: JackServer) -> N
         assert eventually(lambda: "connected" in it.lines)
         put(output, *[heard("disco", p=0.5)] * 3, *(heard("disco", p=0.5 + k / 100) for k in range(20)))
         put(output, heard(None))
-        assert it.heard(off("disco"), ALL_OFF)
+        assert it.heard(off("disco"), ALL_OFF), it.notes
         controls = [line for line in it.lines if line.startswith(f"b{CHANNEL:x}") and line != ALL_OFF]
         assert sorted(controls) == sorted(
             control(label, 64 if label == "disco" else round(127 * 0.5 / 9)) for label in LABELS
@@ -102,10 +102,10 @@ def test_a_daemon_that_is_killed_leaves_no_note_on(server: JackServer) -> None:
         subprocess.Popen([sys.executable, "-c", daemon], cwd=Path(__file__).parents[2]) as process,
     ):
         try:
-            assert it.heard(on("disco"))
+            assert it.heard(on("disco")), it.notes
         finally:
             process.send_signal(signal.SIGKILL)
-        assert it.heard(on("disco"), off("disco"), ALL_OFF, ALL_OFF)
+        assert it.heard(on("disco"), off("disco"), ALL_OFF, ALL_OFF), it.notes
 
 
 def test_a_jack_server_that_dies_and_comes_back_is_survived(
@@ -116,7 +116,7 @@ def test_a_jack_server_that_dies_and_comes_back_is_survived(
         with stage(server) as it:
             assert eventually(lambda: "connected" in it.lines)
             put(output, heard("disco"))
-            assert it.heard(on("disco"))
+            assert it.heard(on("disco")), it.notes
             server.kill()
         assert eventually(lambda: "the JACK server is gone" in caplog.text)
         put(output, heard("jazz"))
@@ -131,9 +131,9 @@ def test_a_jack_server_that_dies_and_comes_back_is_survived(
             assert eventually(lambda: "midi is back" in caplog.text)
             assert eventually(lambda: "connected" in it.lines)
             put(output, heard("rock"))
-            assert it.heard(on("rock"))
+            assert it.heard(on("rock")), it.notes
             put(output, heard(None))
-            assert it.heard(off("rock"), ALL_OFF)
+            assert it.heard(off("rock"), ALL_OFF), it.notes
             output.close()
     assert output.starts == 1
 
@@ -160,7 +160,7 @@ def test_a_playing_process_that_dies_is_started_again(server: JackServer, caplog
         os.kill(output.pid, signal.SIGKILL)
         assert eventually(lambda: it.lines.count("connected") == 2)
         put(output, heard("disco"))
-        assert it.heard(on("disco"))
+        assert it.heard(on("disco")), it.notes
         assert output.starts == 2
     assert "ended with exit code -9" in caplog.text
 
@@ -173,7 +173,7 @@ def test_what_comes_in_resets_holds_and_mutes(server: JackServer) -> None:
         output.start()
         assert eventually(lambda: "can press" in it.lines)
         put(output, heard("disco"))
-        assert it.heard(on("disco"))
+        assert it.heard(on("disco")), it.notes
         it.press("903c40")
         assert eventually(lambda: asked == ["reset mic"])
         it.press("903c00")  # let go
@@ -181,17 +181,17 @@ def test_what_comes_in_resets_holds_and_mutes(server: JackServer) -> None:
         threading.Event().wait(0.5)
         put(output, heard("jazz"))
         threading.Event().wait(0.3)
-        assert it.heard(on("disco"))
+        assert it.heard(on("disco")), it.notes
         it.press("b04000")
         it.press("b04060")
         threading.Event().wait(0.5)
         put(output, heard("jazz"))
-        assert it.heard(off("disco"), on("jazz"))
+        assert it.heard(off("disco"), on("jazz")), it.notes
         it.press("903d01")
-        assert it.heard(off("jazz"), ALL_OFF)
+        assert it.heard(off("jazz"), ALL_OFF), it.notes
         put(output, heard("rock"))
         threading.Event().wait(0.3)
-        assert it.heard(off("jazz"), ALL_OFF)
+        assert it.heard(off("jazz"), ALL_OFF), it.notes
         output.close()
     assert asked == ["reset mic"]
 
@@ -244,7 +244,7 @@ def test_learn_sends_one_control_and_ports_lists_what_there_is(server: JackServe
             [*rtgenre, "learn", "disco", "--note", "--seconds", "1"],
             capture_output=True, text=True, timeout=60, check=True,
         )  # fmt: skip
-        assert it.heard(on("disco"), off("disco"), off("disco")) or it.heard(on("disco"), off("disco"))
+        assert it.heard(on("disco"), off("disco"), off("disco")) or it.heard(on("disco"), off("disco")), it.notes
         done = subprocess.run([*rtgenre, "learn", "disko"], capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, "did you mean disco" in done.stderr) == (2, True)
 

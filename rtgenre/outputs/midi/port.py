@@ -152,18 +152,15 @@ class MidiPort:
 
     def close(self) -> None:
         """See ``Port``; of a server that is gone the ports are left behind."""
-        if self._echo_lost():
+        echo = getattr(self, "_echo", None)
+        if echo is not None and not echo.passes_on(ECHO_WITHIN_S):
             abandoned.extend(self._clients)
         else:
-            time.sleep(0.05)  # JACK sends with its next period; what was said last must still go
+            time.sleep(0.05)  # what was said last must reach the other side before the port is gone
             for client in self._clients:
                 client.close_port()
                 client.delete()
         self._clients = []
-
-    def _echo_lost(self) -> bool:
-        echo = getattr(self, "_echo", None)
-        return echo is not None and echo.lost
 
 
 class Echo:
@@ -206,6 +203,16 @@ class Echo:
         if self._t_heard >= self._t_called and now - self._t_called > ECHO_EVERY_S:
             self._t_called = now
             self._caller.send_message(_ECHO)
+
+    def passes_on(self, timeout_s: float) -> bool:
+        """Wait until the server has passed on what was sent so far: periods may be long. False where it does not."""
+        if not self.lost:
+            self._t_called = t_start = time.monotonic()
+            self._caller.send_message(_ECHO)
+            while self._t_heard < self._t_called and time.monotonic() - t_start < timeout_s:
+                time.sleep(0.005)
+            self.lost = self._t_heard < self._t_called
+        return not self.lost
 
     def _came_back(self, _event: object, _more: object) -> None:
         self._t_heard = time.monotonic()
