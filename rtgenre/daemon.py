@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rtgenre import __version__, app
-from rtgenre.errors import EX_INTERRUPT, EX_OK, UsageError
+from rtgenre.errors import EX_INTERRUPT, EX_OK, EX_UNAVAILABLE, UsageError
 from rtgenre.outputs import wire
 from rtgenre.outputs.fanout import FanOut
 from rtgenre.outputs.interface import Asking
@@ -132,7 +132,7 @@ class Daemon:
             )
             self._outputs["feed"] = self._feed
         if self.presentation.lines:
-            self._outputs["lines"] = JsonLines(sys.stdout.buffer, self._ask_to_stop)
+            self._outputs["lines"] = JsonLines(sys.stdout.buffer, self._lines_ended)
         self._outputs |= app.open_outputs(self.settings)
         if recorder is not None:
             self._outputs["record"] = recorder
@@ -257,6 +257,14 @@ class Daemon:
         word, _, name = request.partition(" ")
         if word == "reset":
             self._reset(name)
+
+    def _lines_ended(self, error: OSError | None) -> None:
+        """Nobody reads the lines any more, or they cannot be written; in their thread."""
+        if error is None:
+            self._ask_to_stop()
+        elif self._outputs.keys() <= {"lines"}:  # nobody would ever hear of what goes on
+            self._exit_code = EX_UNAVAILABLE
+            self._ask_to_stop()
 
     def _ask_to_stop(self) -> None:
         self._stop.set()

@@ -78,7 +78,7 @@ def posterior_picture(
         figure = Figure(figsize=(11, 4.6), dpi=120, layout="constrained", facecolor="white")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(8, 1))
         _draw_posterior(above, *_thinned(times_s.astype(np.float64), probs.astype(np.float64)), labels, colours)
-        above.set_title(title, loc="left", fontsize=12, fontweight="bold")
+        above.set_title(title, parse_math=False, loc="left", fontsize=12, fontweight="bold")
         # In order of their share, so that the legend reads like a summary.
         areas, names = above.get_legend_handles_labels()
         order = np.argsort(-probs.mean(axis=0), kind="stable")

@@ -31,7 +31,7 @@ def tell_losses(engine: Engine, told: tuple[str, int, int]) -> tuple[str, int, i
     non_finite = sum(stream.stats.non_finite_samples for stream in engine.streams)
     now = (stats.notice, stats.gap_samples, non_finite)
     if now[0] != told[0]:
-        log.log(logging.DEBUG if stats.notices_are_routine else logging.WARNING, "%s", printable(now[0]))
+        log.log(logging.DEBUG if stats.notices_are_routine else logging.WARNING, "%s: %s", name, printable(now[0]))
     if now[1] > told[1]:
         log.warning("%s: %.2f s of sound lost", name, (now[1] - told[1]) / engine.info.sample_rate)
     if now[2] and not told[2]:

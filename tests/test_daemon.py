@@ -101,6 +101,41 @@ def test_in_a_pipe_it_prints_valid_messages_and_the_reader_may_leave() -> None:
     assert {"heartbeat", "state"} <= set(kinds)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_under_the_lines_ends_nothing_else() -> None:
+    addresses = free_ports()
+    with (
+        Path("/dev/full").open("wb") as full,
+        subprocess.Popen(
+            [*RTGENRE, "run", *addresses, "--source", "demo"], stdout=full, stderr=subprocess.PIPE, env=environment()
+        ) as process,
+        Subscriber(addresses[1], addresses[3]) as feed,
+    ):
+        try:
+            posteriors(feed, 30)
+            assert feed.request("stats")["stats"]["outputs"]["lines"]["unsent"] > 30
+            process.terminate()
+            assert process.wait(TIMEOUT_S) == 0
+            assert process.stderr is not None
+            told = process.stderr.read()
+        finally:
+            process.kill()
+    assert b"JSON lines end after 0 messages: No space left" in told
+    assert b"Traceback" not in told
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_under_the_only_output_ends_the_daemon() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*RTGENRE, "run", "--no-feed", "--source", "demo"],
+            stdout=full, stderr=subprocess.PIPE, timeout=TIMEOUT_S, env=environment(), check=False,
+        )  # fmt: skip
+    assert done.returncode == 69
+    assert b"No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 def test_without_a_device_it_says_so_and_plays_the_demo() -> None:
     with daemon() as (process, feed):
         message = posteriors(feed, 1)[0]

@@ -44,6 +44,12 @@ def test_an_svg_of_the_same_posterior_is_the_same(tmp_path: Path) -> None:
     assert FAMILIAR["jazz"] in a
 
 
+def test_a_name_with_dollars_is_no_formula(tmp_path: Path) -> None:
+    name = "A$AP x^$ _{ Ke$ha"
+    posterior_picture(*posterior(50), LABELS, SPANS, tmp_path / "a.svg", name)
+    assert f"<!-- {name} -->" in (tmp_path / "a.svg").read_text()
+
+
 def test_an_hour_is_drawn_as_its_means(tmp_path: Path) -> None:
     out = tmp_path / "hour.svg"
     times_s, probs = np.arange(1, 150_001) / 43, np.tile(np.float32([0.5, 0.25, 0.25]), (150_000, 1))

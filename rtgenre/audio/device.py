@@ -98,7 +98,8 @@ def _capture(asked: argparse.Namespace, ring: RingWriter) -> None:
         stream.start()
     except sd.PortAudioError as error:
         text, code = str(error.args[0]), int(error.args[1]) if len(error.args) > 1 else 0
-        raise explain_refusal(device, rate, channels, code, text, _rates_taken(sd, device, channels)) from error
+        taken, pulse_source = _rates_taken(sd, device, channels), os.environ.get("PULSE_SOURCE", "")
+        raise explain_refusal(device, rate, channels, code, text, taken, pulse_source) from error
     ring.tell(ChildState.RUNNING, device.full_name)
     _silence_stderr()
     while not over.wait(_LOOK_S) and stream.active:

@@ -87,7 +87,13 @@ _UNAVAILABLE = -9985
 
 
 def explain_refusal(
-    device: InputDevice, sample_rate: int, channels: int, code: int, text: str, rates_taken: Sequence[int]
+    device: InputDevice,
+    sample_rate: int,
+    channels: int,
+    code: int,
+    text: str,
+    rates_taken: Sequence[int],
+    pulse_source: str = "",
 ) -> DeviceError:
     """Put PortAudio's refusal to open into words.
 
@@ -98,6 +104,7 @@ def explain_refusal(
         code: PortAudio's error code.
         text: PortAudio's own message.
         rates_taken: the standard rates that the device does take, Hz.
+        pulse_source: what the device ``pulse`` was to capture; empty for the server's own choice.
 
     Returns:
         The error to raise.
@@ -112,5 +119,10 @@ def explain_refusal(
         return DeviceError(
             f"{name!r} is busy: another program holds it ({text})",
             "close that program, or capture through the sound server (`pulse`, `pipewire`, `default`)",
+        )
+    if pulse_source:
+        return DeviceError(
+            f"the sound server gives no source {pulse_source!r} ({name}: {text})",
+            "`pactl list short sources` names those that it has",
         )
     return DeviceError(f"{name!r} cannot be opened: {text}", "see whether it is plugged in and its sound server runs")

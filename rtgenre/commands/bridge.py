@@ -8,22 +8,21 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
-import signal
-import threading
 import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from rtgenre import app, logs
-from rtgenre.errors import EX_INTERRUPT, EX_OK, FeedError, UsageError, nearest
+from rtgenre.commands.stopping import told_to_stop
+from rtgenre.errors import FeedError, UsageError, nearest
 from rtgenre.outputs import wire
 from rtgenre.outputs.interface import Asking
 from rtgenre.sources import SourceSettings
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Sequence
-    from types import FrameType
 
     from rtgenre.client import Subscriber
     from rtgenre.client.tally import Received
@@ -52,16 +51,9 @@ def run_outputs(names: Sequence[str], where: Where, settings: Settings) -> int:
         if name not in app.OUTPUTS:
             raise UsageError(f"there is no output {name!r} to bridge", nearest(name, app.OUTPUTS))
     logs.set_up(settings.log.level, settings.log.format == "json", keep=False)
-    stop, codes = threading.Event(), [EX_OK]
     asked: queue.SimpleQueue[str] = queue.SimpleQueue()  # by the outputs, in their threads
 
-    def ask_to_stop(number: int, _frame: FrameType | None) -> None:
-        codes[0] = EX_INTERRUPT if number == signal.SIGINT else EX_OK
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask_to_stop)
-    with contextlib.ExitStack() as stack:
+    with told_to_stop() as stop, contextlib.ExitStack() as stack:
         settings = msgspec.structs.replace(settings, source=SourceSettings(), sources=())  # the sources are the feed's
         outputs = [app.OUTPUTS[name](settings) for name in dict.fromkeys(names)]
         for output in outputs:
@@ -72,7 +64,7 @@ def run_outputs(names: Sequence[str], where: Where, settings: Settings) -> int:
         feed = stack.enter_context(where.subscriber(recover=True))
         log.info("%s: reading %s", ", ".join(dict.fromkeys(names)), where.endpoint)
         _pass_on(feed, outputs, stop, asked)
-    return codes[0]
+    return stop.exit_code
 
 
 def _pass_on(feed: Subscriber, outputs: Sequence[Output], stop: threading.Event, asked: queue.SimpleQueue[str]) -> None:

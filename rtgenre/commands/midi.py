@@ -27,6 +27,8 @@ def ports(settings: Settings, *, as_json: bool) -> int:
     if as_json:
         for backend, direction, name in found:
             print(json.dumps({"backend": backend, "direction": direction, "name": name}))
+        if not found:
+            print("rtgenre: no MIDI ports of other programs", file=sys.stderr)
         return EX_OK
     for backend, direction, name in found:
         print(f"{backend:8} {'to' if direction == 'out' else 'from':4} {name}")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Stop(threading.Event):
-    """Set by SIGINT or SIGTERM; any thread may look.
+    """Set by SIGINT, SIGTERM or SIGHUP (a terminal that closes); any thread may look.
 
     Attributes:
         exit_code: 130 on SIGINT, else 0.
@@ -28,7 +28,7 @@ class Stop(threading.Event):
 
 @contextlib.contextmanager
 def told_to_stop() -> Iterator[Stop]:
-    """Catch both signals while the block runs; the main thread only. What the caller had us ignore stays ignored.
+    """Catch these signals while the block runs; the main thread only. What the caller had us ignore stays ignored.
 
     A second signal interrupts at once: someone is in a hurry.
     """
@@ -40,7 +40,8 @@ def told_to_stop() -> Iterator[Stop]:
         stop.exit_code = EX_INTERRUPT if number == signal.SIGINT else EX_OK
         stop.set()
 
-    wanted = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN]
+    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    wanted = [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, ask) for number in wanted}
     try:
         yield stop

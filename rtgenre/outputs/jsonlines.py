@@ -26,8 +26,8 @@ class JsonLines:
 
     Args:
         stream: where lines go, for example ``sys.stdout.buffer``; it stays open.
-        on_closed: called once, from the writer's thread, when nothing can be written any more: the reader of the
-            pipe has gone, which is its right and no error, or the disk is full, which is logged.
+        on_closed: called once, from the writer's thread, when nothing can be written any more: with None where the
+            reader of the pipe has gone, which is its right and no error, or with what the system says (a full disk).
         capacity: messages kept for a slow reader.
 
     Attributes:
@@ -35,17 +35,20 @@ class JsonLines:
         written: lines written so far.
     """
 
-    def __init__(self, stream: BinaryIO, on_closed: Callable[[], object], capacity: int = CAPACITY) -> None:
+    def __init__(
+        self, stream: BinaryIO, on_closed: Callable[[OSError | None], object], capacity: int = CAPACITY
+    ) -> None:
         self.mailbox: Mailbox[wire.Envelope] = Mailbox(capacity)
         self.written = 0
         self._stream = stream
         self._on_closed = on_closed
+        self._lost = 0
         # A daemon thread, because a pipe that nobody empties would hold up the end of the program.
         self._thread = threading.Thread(target=self._run, name="jsonlines", daemon=True)
 
     def report(self) -> wire.OutputReport:
         """What was not written; any thread."""
-        return wire.OutputReport(dropped=self.mailbox.dropped, unsent=self.mailbox.ignored)
+        return wire.OutputReport(dropped=self.mailbox.dropped, unsent=self._lost + self.mailbox.ignored)
 
     def start(self) -> None:
         """Begin to write; once."""
@@ -66,10 +69,12 @@ class JsonLines:
         try:
             self._write_all()
         except BrokenPipeError:
-            self._on_closed()
+            self._on_closed(None)
         except OSError as error:
-            log.warning("JSON lines end after %d messages: %s", self.written, error.strerror or error)
-            self._on_closed()
+            log.error(  # noqa: TRY400 - no defect of ours
+                "JSON lines end after %d messages: %s", self.written, error.strerror or error
+            )
+            self._on_closed(error)
         finally:
             self.mailbox.release()
 
@@ -77,9 +82,15 @@ class JsonLines:
         while True:
             # Looked at before draining: what was put before the mailbox closed is still in it.
             closed = self.mailbox.closed
-            for envelope in self.mailbox.drain():
-                self._stream.write(wire.publish(envelope) + b"\n")
-                self._stream.flush()
+            items = self.mailbox.drain()
+            for i, envelope in enumerate(items):
+                try:
+                    self._stream.write(wire.publish(envelope) + b"\n")
+                    self._stream.flush()
+                except OSError:
+                    self.mailbox.close()  # what comes from here on counts there
+                    self._lost = len(items) - i + len(self.mailbox)
+                    raise
                 self.written += 1
             if closed:
                 return

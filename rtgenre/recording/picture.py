@@ -161,7 +161,7 @@ def _draw(figure: Figure, night: Night, title: str, zone: dt.tzinfo | None) -> N
         named = merge(source.runs, 4 * a_letter_s)
         draw_band(below, _spans(source.runs), _spans(named), colours, a_letter_s / _DAY_S)
         heading = title if number == 0 else ""
-        above.set_title(heading, loc="left", fontsize=13, fontweight="bold", pad=_TITLE_PAD)
+        above.set_title(heading, parse_math=False, loc="left", fontsize=13, fontweight="bold", pad=_TITLE_PAD)
         above.set_title(name if len(night.sources) > 1 else "", loc="right", fontsize=11, pad=_TITLE_PAD)
     last = rows[-1, 0]
     locator = dates.AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]

@@ -70,3 +70,9 @@ def test_a_refusal_says_what_the_device_offers(code, text, message, remedy):
     assert message in error.message
     assert "ALSA: pulse" in error.message
     assert remedy in error.remedy
+
+
+def test_a_source_that_the_sound_server_does_not_know_is_named():
+    error = explain_refusal(DEVICES[1], 48000, 2, -9999, "Unanticipated host error", (48000,), "bar.monitor")
+    assert "'bar.monitor'" in error.message
+    assert "pactl list short sources" in error.remedy

@@ -23,7 +23,7 @@ def envelopes(seconds: float) -> list[wire.Envelope]:
 
 def test_every_message_is_a_line_in_order() -> None:
     stream = io.BytesIO()
-    output = JsonLines(stream, lambda: None)
+    output = JsonLines(stream, lambda _: None)
     output.start()
     sent = envelopes(10)
     for envelope in sent:
@@ -39,7 +39,7 @@ def test_every_message_is_a_line_in_order() -> None:
 
 def test_a_message_is_stamped_when_it_is_written() -> None:
     stream = io.BytesIO()
-    output = JsonLines(stream, lambda: None)
+    output = JsonLines(stream, lambda _: None)
     before_ns = time.monotonic_ns()
     output.mailbox.put(next(e for e in envelopes(1) if isinstance(e.message, wire.PosteriorMessage)))
     output.start()
@@ -52,7 +52,7 @@ def test_a_message_is_stamped_when_it_is_written() -> None:
 def test_a_line_reaches_the_pipe_at_once() -> None:
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as lines, os.fdopen(writer, "wb") as stream:
-        output = JsonLines(stream, lambda: None)
+        output = JsonLines(stream, lambda _: None)
         output.start()
         for envelope in envelopes(0.5):
             output.mailbox.put(envelope)
@@ -62,10 +62,10 @@ def test_a_line_reaches_the_pipe_at_once() -> None:
 
 def test_a_reader_that_leaves_ends_it_quietly(caplog: pytest.LogCaptureFixture) -> None:
     reader, writer = os.pipe()
-    closed = threading.Event()
+    closed, said = threading.Event(), []
     # Unbuffered, so that nothing is left over to be written when the stream is closed.
     with os.fdopen(writer, "wb", buffering=0) as stream, caplog.at_level(logging.DEBUG):
-        output = JsonLines(stream, closed.set)
+        output = JsonLines(stream, lambda error: (said.append(error), closed.set()))
         output.start()
         os.close(reader)
         output.mailbox.put(envelopes(0.1)[0])
@@ -73,26 +73,31 @@ def test_a_reader_that_leaves_ends_it_quietly(caplog: pytest.LogCaptureFixture) 
         assert output.close(10)
     assert output.written == 0
     assert not caplog.records
+    assert said == [None]
     output.mailbox.put(envelopes(0.1)[0])  # too late, and no error
     assert output.mailbox.dropped == 0
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_said_and_ends_it(caplog: pytest.LogCaptureFixture) -> None:
-    closed = threading.Event()
+def test_a_full_disk_is_said_and_what_it_costs_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    closed, said = threading.Event(), []
     with Path("/dev/full").open("wb", buffering=0) as stream:
-        output = JsonLines(stream, closed.set)
+        output = JsonLines(stream, lambda error: (said.append(error), closed.set()))
+        for envelope in envelopes(1)[:5]:
+            output.mailbox.put(envelope)
         output.start()
-        output.mailbox.put(envelopes(0.1)[0])
         assert closed.wait(10)
+        output.mailbox.put(envelopes(0.1)[0])
         assert output.close(10)
     assert "No space left" in caplog.text
+    assert isinstance(said[0], OSError)
+    assert output.report().unsent == 6
 
 
 def test_a_reader_that_sleeps_delays_nobody_and_its_losses_are_counted() -> None:
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as lines, os.fdopen(writer, "wb", buffering=0) as stream:
-        output = JsonLines(stream, lambda: None, capacity=20)
+        output = JsonLines(stream, lambda _: None, capacity=20)
         output.start()
         sent, full_after_s = 0, 0.0
         while full_after_s < 0.3:
@@ -116,6 +121,6 @@ def test_a_reader_that_sleeps_delays_nobody_and_its_losses_are_counted() -> None
 
 
 def test_close_before_start_does_not_hang() -> None:
-    output = JsonLines(io.BytesIO(), lambda: None)
+    output = JsonLines(io.BytesIO(), lambda _: None)
     assert output.close(0.1)
     assert output.close(0.1)

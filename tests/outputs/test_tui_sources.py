@@ -47,6 +47,13 @@ def test_sources_that_are_not_shown_have_a_line_each(size: tuple[int, int]) -> N
     assert size[0] < 80 or all(label in text for label in LABELS)
 
 
+def test_a_device_that_is_not_there_is_stale_before_it_ever_said_anything() -> None:
+    screen = three()
+    reports = {name: report(state="stale" if name == "gone" else "music") for name in (*NAMES, "gone")}
+    screen.on_message(heartbeat(7, T0_NS + 7 * SECOND, **reports))
+    assert "stale" in line_of("gone", text_of(screen))
+
+
 def test_one_source_alone_has_the_whole_screen() -> None:
     screen = Screen()
     for message in story(5):

@@ -60,6 +60,12 @@ def test_an_svg_says_its_words(tmp_path: Path) -> None:
     assert all(f"<!-- {word} -->" in text for word in ("At the Anchor", "silence", "20:02"))
 
 
+def test_a_title_with_dollars_is_no_formula(tmp_path: Path) -> None:
+    out = tmp_path / "night.svg"
+    night_picture(read_night(messages(PARTS)), out, "A $x^$ _{ night", dt.UTC)
+    assert "<!-- A $x^$ _{ night -->" in out.read_text()
+
+
 def test_nothing_heard_is_nothing_to_draw() -> None:
     beats = [m for m in messages(PARTS) if not hasattr(m, "source")]
     with pytest.raises(UsageError, match="nothing to draw"):

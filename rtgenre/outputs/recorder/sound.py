@@ -6,8 +6,10 @@ source. Lost audio becomes zeros of the same length, so that positions stay what
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import shutil
 import threading
 import time
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ CAPACITY = 4096  # blocks kept while the disk is busy: a minute and a half of us
 ROOM = 64  # blocks waiting at which a source that can wait does so
 MOST_CHANNELS = 8  # of FLAC
 LONGEST_ZEROS_S = 10.0  # after a longer hole another file begins
+_FULL_BYTES = 1 << 16  # free where a disk counts as full
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,8 @@ class SoundKeeper:
             self._write_all()
         except (OSError, soundfile.SoundFileError) as error:
             why = getattr(error, "strerror", None) or getattr(error, "error_string", None) or error
+            if _is_full(self._folder):  # libsndfile says "System error."
+                why = os.strerror(errno.ENOSPC)
             kept_s = self.written / self._info.sample_rate
             self.failed = True
             log.error(  # noqa: TRY400 - no defect of ours
@@ -227,3 +232,10 @@ class SoundKeeper:
         if self._file is not None:
             self._file.close()
         self._file, self._in_file = None, 0
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < _FULL_BYTES
+    except OSError:
+        return False

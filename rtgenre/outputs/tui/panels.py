@@ -25,7 +25,9 @@ def present(view: SourceView | None, feed: FeedView) -> Heard:
     if feed.stale:
         return "stale", None
     if view is None or view.last is None:
-        return "starting", None
+        # A device that is not there says nothing, but the daemon does.
+        lost = view is not None and view.report is not None and view.report.state == "stale"
+        return "stale" if lost else "starting", None
     return view.last.state, view.last.top
 
 
