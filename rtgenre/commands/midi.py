@@ -52,7 +52,11 @@ def learn(settings: Settings, genre: str, *, note: bool, seconds: float | None) 
         UsageError: there is no such genre.
         RtgenreError: no port can be opened.
     """
-    labels = list(app.load_checkpoint(settings.model).labels)
+    checkpoint = app.load_checkpoint(settings.model)
+    labels = list(checkpoint.labels)
+    own = app.own_head(settings.labels, checkpoint, lambda line: print(f"rtgenre: {line}", file=sys.stderr))
+    if own is not None and not note:  # only the model's genres have notes
+        labels += own.names
     if genre not in labels:
         raise UsageError(f"there is no genre {genre!r} in {settings.model.path}", nearest(genre, labels))
     midi = settings.midi

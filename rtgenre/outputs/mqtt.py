@@ -115,10 +115,12 @@ class Mqtt:
     def show(self, message: wire.SourceMessage) -> None:
         """Genre and state at once when they change, the numbers with them and every now and then."""
         head = f"{self._base}/{message.source}"
-        self._describe(message.source, list(message.probs))
+        self._describe(message.source, list(message.probs), list(message.own))
         before = self._published.get(f"{head}/genre"), self._published.get(f"{head}/state")
         self._publish(f"{head}/genre", message.top or NOTHING)
         self._publish(f"{head}/state", message.state)
+        if message.own:
+            self._publish(f"{head}/own", message.own_top or NOTHING)
         now = time.monotonic()
         due = now - self._t_numbers.get(message.source, float("-inf")) >= self._settings.every_s
         if due or before != (message.top or NOTHING, message.state):
@@ -154,8 +156,8 @@ class Mqtt:
             raise OutputError(f"the broker takes nothing more: {paho.error_string(said.rc)}")
         self._published[topic] = payload
 
-    def _describe(self, source: str, labels: Sequence[str]) -> None:
-        """Home Assistant's discovery: three sensors a source, all of one device."""
+    def _describe(self, source: str, labels: Sequence[str], own: Sequence[str]) -> None:
+        """Home Assistant's discovery: three sensors a source, a fourth with labels of one's own; all of one device."""
         if not self._settings.discovery:
             return
         sensors: dict[str, dict[str, object]] = {
@@ -167,6 +169,8 @@ class Mqtt:
                 "value_template": "{{ (value | float * 100) | round(1) }}",
             },
         }
+        if own:
+            sensors["own"] = {"device_class": "enum", "options": [*own, NOTHING], "icon": "mdi:music-box"}
         for name, description in sensors.items():
             unique = f"rtgenre_{self._node}_{source}_{name}"
             config = description | {

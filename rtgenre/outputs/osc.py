@@ -37,7 +37,7 @@ def open_osc(settings: OscSettings) -> Courier:
     Raises:
         ConfigError: a target or an address is not one.
     """
-    for name in ("probability", "decided"):
+    for name in ("probability", "decided", "own"):
         _check_address(name, getattr(settings, name))
     return Courier("osc", Osc(settings, [target(text) for text in settings.targets]))
 
@@ -118,6 +118,9 @@ class Osc:
         if hop and self._settings.probability:
             for number, (label, probability) in enumerate(message.probs.items()):
                 self._send(self._filled(self._settings.probability, message.source, label, number), probability)
+        if hop and self._settings.own:
+            for number, (label, probability) in enumerate(message.own.items()):
+                self._send(self._filled(self._settings.own, message.source, label, number), probability)
 
     def beat(self, heartbeat: wire.Heartbeat) -> None:
         """Once a second a number that grows, for each source."""

@@ -55,6 +55,7 @@ class OscSettings(msgspec.Struct, frozen=True, kw_only=True):
     )
     top: bool = False
     probability: str = "/rtgenre/{source}/p/{genre}"
+    own: str = "/rtgenre/{source}/own/{genre}"
     decided: str = ""
 
 

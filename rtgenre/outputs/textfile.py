@@ -1,4 +1,7 @@
-"""A text file that says what is heard, for OBS and whatever else reads one. Empty where no genre is decided for."""
+"""A text file that says what is heard, for OBS and whatever else reads one. Empty where no genre is decided for.
+
+A template that names ``{own}`` also speaks where a label of one's own is sure and no genre is.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from rtgenre.outputs import wire
     from rtgenre.outputs.settings import TextSettings
 
-FIELDS: dict[str, object] = {"genre": "disco", "confidence": 0.5, "source": "mic", "track": 1}
+FIELDS: dict[str, object] = {"genre": "disco", "confidence": 0.5, "source": "mic", "track": 1, "own": "my genre"}
 """What a template may name, with an example of each."""
 
 
@@ -37,12 +40,15 @@ def check_template(template: str) -> None:
     """
     remedy = f"for example {{genre}} {{confidence:.0%}}; known: {', '.join(FIELDS)}; braces themselves are doubled"
     try:
-        named = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-        if unknown := sorted(named - FIELDS.keys()):
+        if unknown := sorted(_named(template) - FIELDS.keys()):
             raise ConfigError(f"text.template = {template!r} names {unknown[0]!r}, which there is not", remedy)
         template.format(**FIELDS)
     except (ValueError, LookupError) as error:
         raise ConfigError(f"text.template = {template!r} cannot be filled in: {error}", remedy) from None
+
+
+def _named(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
 
 
 class TextFile:
@@ -58,21 +64,22 @@ class TextFile:
         self._path = Path(settings.path).expanduser().absolute()
         self._beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         self._template = settings.template
+        self._names_own = "own" in _named(settings.template)
         self._every_s = settings.every_s
-        self._top: str | None = None
+        self._said: tuple[str | None, str | None] = None, None
         self._written: str | None = None
         self._t_written = 0.0
 
     def connect(self) -> None:
         """Begin with an empty file."""
-        self._top, self._written = None, None
+        self._said, self._written = (None, None), None
         self._write("")
 
     def show(self, message: wire.SourceMessage) -> None:
         """Another genre is written at once, another confidence every now and then."""
-        changed = message.top != self._top
-        if changed or time.monotonic() - self._t_written >= self._every_s:
-            self._top = message.top
+        said = message.top, message.own_top if self._names_own else None
+        if said != self._said or time.monotonic() - self._t_written >= self._every_s:
+            self._said = said
             self._write(self._text(message))
 
     def beat(self, heartbeat: wire.Heartbeat) -> None:
@@ -86,10 +93,15 @@ class TextFile:
         self._beside.unlink(missing_ok=True)
 
     def _text(self, message: wire.SourceMessage) -> str:
-        if message.top is None:
+        if self._said == (None, None):
             return ""
+        top, own = self._said
         return self._template.format(
-            genre=message.top, confidence=message.confidence, source=message.source, track=message.track
+            genre=top or "",
+            own=own or "",
+            confidence=message.confidence,
+            source=message.source,
+            track=message.track,
         )
 
     def _write(self, text: str) -> None:

@@ -35,6 +35,7 @@ STALE_AFTER_S = 5.0  # without a heartbeat a reader calls the feed stale
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, Meta(ge=0)]
 Milliseconds = Annotated[float, Meta(description="milliseconds")]
+OWN_SURE = 0.5  # an own label above it is named by outputs
 StateName = Literal["starting", "silence", "not_music", "unknown", "music", "stale"]
 ReasonName = Literal["start", "change", "silence", "gap", "reset"]
 
@@ -116,6 +117,14 @@ class SourceMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind")
     gap_samples: Count
     age_s: Annotated[float, Meta(ge=0.0)]
     model: ModelId
+
+    @property
+    def own_top(self) -> str | None:
+        """The label of one's own that is more probable than everything else together; none where no music is heard."""
+        if not self.own or self.state not in {"music", "unknown"}:
+            return None
+        best = max(self.own, key=self.own.__getitem__)
+        return best if self.own[best] > OWN_SURE else None
 
 
 class PosteriorMessage(SourceMessage, frozen=True, kw_only=True, tag="posterior"):

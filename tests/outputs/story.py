@@ -51,6 +51,7 @@ def posterior(
     session: str = "s1",
     level_dbfs: float = -18.0,
     total_ms: float = 50.0,
+    own: dict[str, float] | None = None,
 ) -> wire.PosteriorMessage:
     top = max(probs, key=lambda label: probs[label])
     return wire.PosteriorMessage(
@@ -63,6 +64,7 @@ def posterior(
         t_publish_ns=t_ns,
         t_wall="2026-11-20T20:00:00.000Z",
         latency_ms=wire.Latency(total_ms - 0.4, 0.02, 0.03, 0.35, total_ms),
+        own=own or {},
         state=state,
         top=top if state == "music" else None,
         confidence=probs[top],

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 _numbers = itertools.count()
 
 
-def heard(top: str | None, *, p: float = 0.5, source: str = "mic", session: str = "s1") -> wire.PosteriorMessage:
-    """A hop of music in which ``top`` is decided for; silence where it is None."""
+def heard(
+    top: str | None, *, p: float = 0.5, source: str = "mic", session: str = "s1", **own: float
+) -> wire.PosteriorMessage:
+    """A hop of music in which ``top`` is decided for; silence where it is None. ``own``: one's own labels."""
     rest = (1 - p) / (len(LABELS) - 1)
     probs = {label: p if label == (top or LABELS[0]) else rest for label in LABELS}
     state: wire.StateName = "silence" if top is None else "music"
     number = next(_numbers)
-    return posterior(number, time.monotonic_ns(), probs, state=state, source=source, session=session)
+    return posterior(number, time.monotonic_ns(), probs, state=state, source=source, session=session, own=own)
 
 
 def envelope(message: wire.Message) -> wire.Envelope:

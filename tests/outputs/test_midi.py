@@ -215,6 +215,17 @@ class Written:
         pass
 
 
+def test_controls_of_ones_own_labels_follow_the_models() -> None:
+    port = Written()
+    player = Player(MidiSettings(control=20), lambda: port)
+    player.connect()
+    port.sent.clear()
+    player.show(heard("disco", dub=0.5, techno=1.0))
+    controls = {m[1]: m[2] for m in port.sent if m[0] == 0xB0 | CHANNEL and m[1] != 123}
+    assert controls.keys() == {*range(20, 20 + len(LABELS) + 2)}
+    assert (controls[20 + len(LABELS)], controls[21 + len(LABELS)]) == (64, 127)
+
+
 def test_genres_beyond_the_last_note_and_control_are_left_out_and_told(caplog: pytest.LogCaptureFixture) -> None:
     port = Written()
     player = Player(MidiSettings(note=120, control=115), lambda: port)

@@ -60,6 +60,18 @@ def test_decisions_in_order_numbers_now_and_then_and_offline_at_the_end(broker: 
     assert [max(p, key=p.get) for p in probs] == ["disco", "blues", "jazz"]
 
 
+def test_labels_of_ones_own_are_a_sensor_of_their_own(broker: Broker) -> None:
+    with reading(broker) as came:
+        output = opened(broker)
+        for p in (0.2, 0.7, 0.9, 0.1):
+            output.mailbox.put(envelope(heard("disco", dub=p, techno=0.05)))
+        assert eventually(lambda: on(came, "mic/own") == ["none", "dub", "none"])
+        output.close()
+        assert eventually(lambda: on(came, "status") == ["online", "offline"])
+    configs = [json.loads(payload) for topic, payload, _ in came if topic.endswith("_own/config")]
+    assert [config["options"] for config in configs] == [["dub", "techno", "none"]]
+
+
 def test_who_comes_late_finds_what_is_retained(broker: Broker) -> None:
     output = opened(broker)
     output.mailbox.put(envelope(heard("disco")))

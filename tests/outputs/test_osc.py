@@ -64,6 +64,17 @@ def test_numbers_reach_every_target_with_their_types() -> None:
         assert second["/rtgenre/mic/index"][-1] == -1
 
 
+def test_labels_of_ones_own_have_addresses_of_their_own() -> None:
+    with receiver() as (where, came):
+        output = open_osc(OscSettings(targets=[where]))
+        output.start()
+        output.mailbox.put(envelope(heard("disco", p=0.64, **{"liquid dnb": 0.75, "dub": 0.25})))
+        assert eventually(lambda: "/rtgenre/mic/own/dub" in came)
+        assert came["/rtgenre/mic/own/liquid_dnb"] == [0.75]
+        assert came["/rtgenre/mic/index"] == [LABELS.index("disco")]
+        output.close()
+
+
 def test_decisions_come_in_order_and_by_name_where_asked() -> None:
     plan = ["disco", None, "jazz", "rock", None, "disco"]
     with receiver() as (where, came):

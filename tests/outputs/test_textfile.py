@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from rtgenre.errors import ConfigError
@@ -40,6 +41,21 @@ def test_a_template_is_filled_in_and_numbers_come_now_and_then(tmp_path: Path) -
     assert eventually(lambda: path.exists() and path.read_text(encoding="utf-8") == "♪ disco 50% (mic)")
     output.mailbox.put(envelope(heard("jazz", p=0.9)))
     assert eventually(lambda: path.read_text(encoding="utf-8") == "♪ jazz 90% (mic)")
+    output.close()
+
+
+def test_a_label_of_ones_own_is_said_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "genre.txt"
+    output = open_text(TextSettings(path=str(path), template="{genre}|{own}", every_s=3600))
+    output.start()
+    for message, expected in (
+        (heard("disco", dub=0.4), "disco|"),
+        (heard("disco", dub=0.6), "disco|dub"),
+        (msgspec.structs.replace(heard(None, dub=0.9), state="unknown"), "|dub"),
+        (heard(None, dub=0.9), ""),
+    ):
+        output.mailbox.put(envelope(message))
+        assert eventually(lambda expected=expected: path.exists() and path.read_text() == expected)
     output.close()
 
 

@@ -110,7 +110,9 @@ class Player:
 
     def _tell(self, message: wire.SourceMessage) -> None:
         now = time.monotonic()
-        for number, probability in enumerate(message.probs.values(), start=self._settings.control):
+        # One's own labels follow the model's.
+        probabilities = (*message.probs.values(), *message.own.values())
+        for number, probability in enumerate(probabilities, start=self._settings.control):
             if number >= 120:  # what follows are commands such as "all notes off"
                 self._too_many("control", number)
                 return

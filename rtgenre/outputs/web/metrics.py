@@ -124,6 +124,9 @@ class Metrics(Collector):
     def _of_posteriors(self) -> Iterator[Metric]:
         level = GaugeMetricFamily("rtgenre_input_dbfs", "Level, dB relative to a full-scale sine.", labels=("source",))
         posterior = GaugeMetricFamily("rtgenre_posterior", "Smoothed probability.", labels=("source", "genre"))
+        own = GaugeMetricFamily(
+            "rtgenre_own", "Smoothed probability of a label of one's own.", labels=("source", "label")
+        )
         decided = GaugeMetricFamily("rtgenre_decision", "1 for the genre decided for.", labels=("source", "genre"))
         state = GaugeMetricFamily("rtgenre_state", "1 for what is heard.", labels=("source", "state"))
         for message in self._hub.posteriors():
@@ -132,4 +135,6 @@ class Metrics(Collector):
             for genre, probability in message.probs.items():
                 posterior.add_metric((message.source, genre), probability)
                 decided.add_metric((message.source, genre), genre == message.top)
-        yield from (level, posterior, decided, state)
+            for label, probability in message.own.items():
+                own.add_metric((message.source, label), probability)
+        yield from (level, posterior, own, decided, state)

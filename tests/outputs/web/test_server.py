@@ -78,6 +78,7 @@ def test_metrics_are_prometheus_and_have_the_names_that_were_promised() -> None:
         "rtgenre_end_to_end_latency_seconds",
         "rtgenre_input_dbfs",
         "rtgenre_posterior",
+        "rtgenre_own",
         "rtgenre_decision_changes",
         "rtgenre_feed_dropped",
         "rtgenre_subscribers",
