@@ -64,13 +64,15 @@ def feed_curve(settings: FeedSettings) -> Curve | None:
     """Keys of the feed, None where it needs none.
 
     Raises:
-        ConfigError: an address cannot be bound, or keys are needed and missing or broken.
+        ConfigError: an address cannot be bound, two are the same, or keys are needed and missing or broken.
     """
     from rtgenre import keys
-    from rtgenre.outputs.zmq_feed import open_curve
+    from rtgenre.outputs.zmq_feed import check_apart, open_curve
 
     folder = keys.folder(settings.keys)
-    return open_curve(settings.publish, settings.control, folder, everywhere=settings.curve == "always")
+    curve = open_curve(settings.publish, settings.control, folder, everywhere=settings.curve == "always")
+    check_apart(("feed.publish", settings.publish), ("feed.control", settings.control))
+    return curve
 
 
 def open_web(settings: Settings) -> Output:
@@ -156,7 +158,25 @@ def open_outputs(settings: Settings) -> dict[str, Output]:
     Raises:
         ConfigError: a library is missing, or a setting does not fit.
     """
+    if settings.web.enabled and settings.feed.enabled:
+        _check_web_beside_feed(settings)
     return {name: opener(settings) for name, opener in OUTPUTS.items() if getattr(settings, name).enabled}
+
+
+def _check_web_beside_feed(settings: Settings) -> None:
+    """The two know nothing of each other: the one that comes second would blame another program."""
+    from rtgenre.outputs.zmq_feed import is_one_place, split
+
+    web, feed = settings.web, settings.feed
+    host = f"[{web.host.strip('[]')}]" if ":" in web.host else web.host
+    port = web.port or "*"  # 0: any that is free
+    for setting, addresses in (("feed.publish", feed.publish), ("feed.control", feed.control)):
+        for address in split(addresses):
+            if is_one_place(address, f"tcp://{host}:{port}"):
+                raise ConfigError(
+                    f"web.port = {web.port} (web.host = {web.host!r}) and {setting} = {address} are one place",
+                    "give each a port of its own; web.port is 8898 unless you say otherwise",
+                )
 
 
 def open_recorder(settings: RecordSettings) -> Recorder | None:

@@ -55,6 +55,10 @@ class Presentation:
     source: str = ""
 
 
+class _Leaving(BaseException):  # nobody on the way may take it for an error
+    """The end was asked for before serving began."""
+
+
 class Daemon:
     """Wires and runs everything; the main thread's.
 
@@ -70,6 +74,7 @@ class Daemon:
         self._t_start = time.monotonic()
         self._stop = threading.Event()
         self._wake = threading.Event()  # set when the main thread has something to do before the next heartbeat
+        self._only_waits = False  # for devices: the one place where a signal may break into what is done
         self._exit_code = EX_OK
         self._desk: Desk | None = None
         self._feed: ZmqFeed | None = None
@@ -84,20 +89,23 @@ class Daemon:
         """Start, serve, and put everything back.
 
         Returns:
-            The exit code: 0 at the end of the sound, on ``q`` and on SIGTERM, 130 on SIGINT.
+            The exit code: 0 at the end of the sound, on ``q``, SIGTERM and SIGHUP, 130 on SIGINT.
 
         Raises:
             RtgenreError: it cannot start, or a source failed for good.
         """
-        with contextlib.ExitStack() as stack:
+        with contextlib.suppress(_Leaving), contextlib.ExitStack() as stack:
             stack.enter_context(self._signals())
             # The sources come first: their child processes start while numba loads here.
             recorder = app.open_recorder(self.settings.record)
             if recorder is not None:
                 stack.callback(recorder.close)  # last of all, whatever happens before it is started
             desk = self._start_desk(stack, recorder)
+            self._look()
             self._open_outputs(stack, recorder)
+            self._look()
             self._open_model(desk)
+            self._look()
             desk.run()
             for engine in desk.engines:
                 names = ", ".join(stream.info.name for stream in engine.streams)
@@ -143,9 +151,12 @@ class Daemon:
             output.start()
 
     def _open_model(self, desk: Desk) -> None:
+        from rtgenre.frontend.compiling import before_each_step
+
         checkpoint = app.load_checkpoint(self.settings.model)
         own = app.own_head(self.settings.labels, checkpoint, log.warning)
-        pipeline = app.open_pipeline(self.settings, checkpoint, own, streams=len(self.settings.all_sources))
+        with before_each_step(self._look):
+            pipeline = app.open_pipeline(self.settings, checkpoint, own, streams=len(self.settings.all_sources))
         self._labels = pipeline.runtime.labels
         self._own_labels = () if own is None else own.names
         self._model = wire.ModelId(checkpoint.id, checkpoint.sha256)
@@ -158,7 +169,12 @@ class Daemon:
             )
             return FanOut(composer, mailboxes)
 
-        desk.open(pipeline, listener_of)
+        self._only_waits = True
+        self._look()
+        try:
+            desk.open(pipeline, listener_of)
+        finally:
+            self._only_waits = False
         self._desk = desk
         # What exists now stays: the collector need not look at it again while sound runs.
         gc.collect()
@@ -272,6 +288,11 @@ class Daemon:
 
     # Signals.
 
+    def _look(self) -> None:
+        """Leave, where the end was asked for while something was opened; nobody else looks until serving begins."""
+        if self._stop.is_set():
+            raise _Leaving
+
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         def stop(number: int, _frame: FrameType | None) -> None:
@@ -279,6 +300,8 @@ class Daemon:
                 raise KeyboardInterrupt
             self._exit_code = EX_INTERRUPT if number == signal.SIGINT else EX_OK
             self._ask_to_stop()
+            if self._only_waits:
+                raise _Leaving
 
         wanted = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
         # What the caller had us ignore stays ignored: nohup, and a shell's background jobs.

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -183,6 +184,50 @@ def test_signals_end_it_cleanly(number: signal.Signals, code: int) -> None:
         assert process.wait(TIMEOUT_S) == code
         assert process.stderr is not None
         assert b"Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_signals_end_it_while_kernels_are_compiled(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    compiled, recorded = tmp_path / "compiled", tmp_path / "recorded"
+    addresses = ["--publish", f"ipc://{tmp_path}/feed", "--control", f"ipc://{tmp_path}/control"]
+    with subprocess.Popen(
+        [*RTGENRE, "run", "--source", "demo", "--quiet", *addresses, "--record", str(recorded)],
+        stderr=subprocess.PIPE,
+        env=environment(NUMBA_CACHE_DIR=str(compiled)),
+    ) as process:
+        assert process.stderr is not None
+        try:
+            assert b"compiling" in process.stderr.readline()
+            assert (tmp_path / "feed").is_socket()
+            process.send_signal(number)
+            assert process.wait(TIMEOUT_S) == code
+        finally:
+            process.kill()
+        told = process.stderr.read().decode()
+    assert "recorded" in told, "what was open is closed"
+    assert not {"Traceback", "ignored"} & set(re.findall(r"\w+", told)), told
+    assert list(compiled.rglob("*.compiled")) == [], "it did not wait until everything was compiled"
+
+
+def test_a_signal_ends_the_wait_for_a_device() -> None:
+    """Of a station that takes the connection and says nothing."""
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}/radio.mp3"
+        with subprocess.Popen(
+            [*RTGENRE, "run", "--source", url, "--quiet", "--no-feed"], stderr=subprocess.PIPE, env=environment()
+        ) as process:
+            assert process.stderr is not None
+            try:
+                connection, _ = mute.accept()
+                time.sleep(3)
+                process.send_signal(signal.SIGINT)
+                assert process.wait(TIMEOUT_S) == 130
+            finally:
+                process.kill()
+            assert b"Traceback" not in process.stderr.read()
+            connection.close()
 
 
 def test_requests_reach_the_engine() -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]  # ships no type information
 import numba
+from numba.core import event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # Sums may be reordered so that they vectorise. Neither "no NaN" nor "no infinity" is promised to the
 # compiler: a spectrum that overflows must give a wrong number, not undefined behaviour.
@@ -37,6 +38,31 @@ def kernel(function: Callable[..., Any]) -> Any:
         return numba.njit(nogil=True, fastmath=_FAST, error_model="numpy", cache=True)(function)
     except RuntimeError:  # numba: no folder to write to; NUMBA_CACHE_DIR can name one
         return numba.njit(nogil=True, fastmath=_FAST, error_model="numpy")(function)
+
+
+class _Looking(event.Listener):
+    def __init__(self, look: Callable[[], object]) -> None:
+        self._look = look
+
+    def on_start(self, _event: object) -> None:
+        self._look()
+
+    def on_end(self, _event: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def before_each_step(look: Callable[[], object]) -> Iterator[None]:
+    """Have something called before each step of whatever is compiled in the block; what it raises ends the compiling.
+
+    All of it takes a minute, a step a second at most. What a signal handler raises would not do: LLVM calls back into
+    Python, where exceptions are printed and forgotten.
+
+    Args:
+        look: raises, or does nothing; called in the thread that compiles.
+    """
+    with event.install_listener("numba:run_pass", _Looking(look)):
+        yield
 
 
 def _marker(entry: Any, n_fft: int) -> Path | None:

@@ -30,6 +30,8 @@ HEAD_FILE = "own.head.npz"  # a label's name has no dot, so none can be called t
 _SUFFIX = ".npz"
 _HASH_DIGITS = 12
 _NAME = re.compile(r"[^\W_](?:[\w -]{0,30}[^\W_])?")
+# What states and outputs say where there is no label: MQTT's ``none``, ``silence``, the head's "none of these".
+_OTHER_WORDS = frozenset(("none", "none of these", "not music", "silence", "stale", "starting", "unknown"))
 _ALLOWED = "use letters, digits, space, - and _, at most 32 of them, the first and last a letter or digit"
 
 
@@ -73,13 +75,15 @@ def checked_name(name: str, shipped: Sequence[str]) -> str:
         shipped: labels of the model.
 
     Raises:
-        UsageError: it has other characters, or is taken by a shipped label.
+        UsageError: it has other characters, is taken by a shipped label, or says that there is no label.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be the name of a label", _ALLOWED)
     taken = [label for label in shipped if label.casefold() == name.casefold()]
     if taken:
         raise UsageError(f"{taken[0]!r} is a label of the model itself", "choose another name")
+    if re.sub("[_-]", " ", name.casefold()) in _OTHER_WORDS:
+        raise UsageError(f"{name!r} is what is said where there is no label", "choose another name")
     return name
 
 

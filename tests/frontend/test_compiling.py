@@ -3,7 +3,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from rtgenre.frontend.compiling import is_marked, kernel, mark
+import pytest
+
+from rtgenre.frontend.compiling import before_each_step, is_marked, kernel, mark
 
 
 def test_a_kernel_without_a_cache_folder_still_compiles() -> None:
@@ -13,6 +15,28 @@ def test_a_kernel_without_a_cache_folder_still_compiles() -> None:
     assert add(1, 2) == 3
     mark(add, 2048)
     assert not is_marked(add, 2048)
+
+
+def test_compiling_can_be_ended_between_two_steps_and_begun_again() -> None:
+    scope: dict[str, object] = {}
+    exec("def twice(a):\n    return a + a\n", scope)  # noqa: S102 - as above: compiled anew in each run
+    twice = kernel(scope["twice"])
+    steps = 0
+
+    class Enough(BaseException):
+        pass
+
+    def look() -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 5:
+            raise Enough
+
+    with pytest.raises(Enough), before_each_step(look):
+        twice(1)
+    assert (steps, twice.signatures) == (5, [])
+    assert twice(1) == 2
+    assert steps == 5, "outside of the block nobody looks"
 
 
 def test_a_spec_needs_no_compiler() -> None:

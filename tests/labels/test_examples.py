@@ -68,6 +68,12 @@ def test_names_of_shipped_labels_are_taken() -> None:
         checked_name("Jazz", ("jazz",))
 
 
+@pytest.mark.parametrize("name", ["none", "None", "not_music", "Not Music", "STALE", "none of these", "unknown"])
+def test_what_is_said_where_there_is_no_label_is_none(name: str) -> None:
+    with pytest.raises(UsageError, match="where there is no label"):
+        checked_name(name, ("jazz",))
+
+
 def test_what_was_learned_with_other_weights_is_seen_but_not_used(tmp_path: Path) -> None:
     kept = store(tmp_path)
     kept.write(examples("dub", np.zeros(WIDTH)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import socket as stdlib_socket
+from pathlib import Path
 
 import zmq
 
@@ -21,7 +23,8 @@ def check_address(addresses: str, setting: str, *, with_keys: bool = False) -> N
         with_keys: only clients with an allowed key will be let in, so other machines may reach it.
 
     Raises:
-        ConfigError: not a ZeroMQ address, or reachable from other machines without keys.
+        ConfigError: not a ZeroMQ address, in a folder that does not exist, or reachable from other machines without
+            keys.
     """
     for address in split(addresses):
         _check(address, setting, with_keys=with_keys)
@@ -34,6 +37,10 @@ def _check(address: str, setting: str, *, with_keys: bool) -> None:
             f"{setting} = {address!r} is not an address to bind", "write tcp://127.0.0.1:PORT or ipc:///path/to/socket"
         )
     if transport == "ipc":
+        folder = Path(rest).parent
+        # "@name" is no file, and "*" is one that ZeroMQ makes up.
+        if not rest.startswith(("@", "*")) and not folder.is_dir():
+            raise ConfigError(f"{setting} = {address!r}: there is no folder {folder}", f"mkdir -p {folder}")
         return
     host, separator, port = rest.rpartition(":")
     if not separator or not host or not (port == "*" or (port.isdecimal() and 0 < int(port) <= 65535)):
@@ -47,6 +54,48 @@ def _check(address: str, setting: str, *, with_keys: bool) -> None:
             "make keys with `rtgenre keys make server` and let clients in with `rtgenre keys allow NAME KEY`; "
             f"or bind to 127.0.0.1 and use a tunnel: ssh -L {port}:127.0.0.1:{port} HOST",
         )
+
+
+def check_apart(*settings: tuple[str, str]) -> None:
+    """Refuse addresses that get into each other's way: the second one could not be bound, whoever has the first.
+
+    Args:
+        settings: name and addresses of each; the addresses were checked.
+
+    Raises:
+        ConfigError: two of them are the same place.
+    """
+    places = [(setting, address) for setting, addresses in settings for address in split(addresses)]
+    for (setting, address), (other, another) in itertools.combinations(places, 2):
+        if not is_one_place(address, another):
+            continue
+        if setting == other:
+            raise ConfigError(f"{setting} has {address} and {another}: one place, twice", "take one of them away")
+        raise ConfigError(f"{setting} = {address} and {other} = {another} are one place", "give each a port of its own")
+
+
+def is_one_place(address: str, other: str) -> bool:
+    """True where two addresses, each of them checked, cannot both be bound."""
+    transport, _, place = address.partition("://")
+    other_transport, _, other_place = other.partition("://")
+    if transport != other_transport or "*" in {place, other_place}:
+        return False
+    if transport == "ipc":
+        return place == other_place if place.startswith("@") else Path(place).absolute() == Path(other_place).absolute()
+    host, _, port = place.rpartition(":")
+    other_host, _, other_port = other_place.rpartition(":")
+    if port == "*" or other_port == "*" or int(port) != int(other_port):
+        return False
+    everywhere = host in _EVERYWHERE or other_host in _EVERYWHERE
+    return everywhere or _number_of(host) == _number_of(other_host)
+
+
+def _number_of(host: str) -> str:
+    """A host in one spelling."""
+    try:
+        return str(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        return "127.0.0.1" if host.casefold() == "localhost" else host.casefold()
 
 
 def split(addresses: str) -> list[str]:

@@ -41,6 +41,7 @@ class Talker:
     def __init__(self, output: WebOutput, *sources: str) -> None:
         self.session = str(uuid.uuid4())
         self.playing: dict[str, str | None] = dict.fromkeys(sources or ("demo",), "jazz")
+        self.own: dict[str, float] = {}  # probabilities of one's own labels
         self._output = output
         self._seq: dict[str, int] = {}
         self._stop = threading.Event()
@@ -66,7 +67,7 @@ class Talker:
             probs["rock"] += 0.1
             state: wire.StateName = "music" if genre else "silence"
             message = story.posterior(0, 0, probs, state=state, source=source, session=self.session)
-            self._put(wire.topic(source, "posterior"), message)
+            self._put(wire.topic(source, "posterior"), msgspec.structs.replace(message, own=self.own))
 
     def _put(self, topic: str, message: wire.Message) -> None:
         seq = self._seq[topic] = self._seq.get(topic, -1) + 1

@@ -205,6 +205,46 @@ def test_a_mistake_in_the_address_is_told_and_the_rest_kept(visit: Visit) -> Non
         visit(scenario)
 
 
+def test_a_source_that_is_not_there_is_told_until_it_is(visit: Visit) -> None:
+    shown, text = "!document.getElementById('note').hidden", "document.getElementById('note').textContent"
+
+    async def scenario(browser: Browser) -> None:
+        address = f"{output.address}/overlay/bars?anim=none&source="
+        missing, other_case, there = [await browser.page(address + name) for name in ("b", "Demo", "demo")]
+        await there.until(SHOWN)
+        for page, name in ((missing, "b"), (other_case, "Demo")):
+            await page.until(shown)
+            told = await page.evaluate(text)
+            assert f"no source “{name}”" in told
+            assert "known: demo" in told
+            assert await page.evaluate(HIDDEN)
+        image = await picture(missing)
+        assert has_colour(image, "#a11d2c"), "in red"
+        daemon.playing["b"] = "rock"
+        await missing.until(f"{SHOWN} && {NAME} === 'Rock'")
+        assert not await missing.evaluate(shown)
+        assert await other_case.evaluate(shown)
+        assert not await there.evaluate(shown)
+
+    with started() as output, Talker(output, "demo") as daemon:
+        visit(scenario)
+
+
+def test_a_source_that_comes_late_is_no_mistake(visit: Visit) -> None:
+    async def scenario(browser: Browser) -> None:
+        page = await browser.page(f"{output.address}/overlay/bars?source=b")
+        await page.until("rtgenre.feed.fresh")
+        looking = "setInterval(() => window.hiddenAllTheTime &&= document.getElementById('note').hidden, 50)"
+        await page.evaluate(f"void (window.hiddenAllTheTime = true, {looking})")
+        daemon.playing["b"] = "rock"
+        await page.until(SHOWN)
+        await asyncio.sleep(5)
+        assert await page.evaluate("hiddenAllTheTime")
+
+    with started() as output, Talker(output, "demo") as daemon:
+        visit(scenario)
+
+
 def test_the_start_page_previews_and_gives_addresses_with_its_token(visit: Visit) -> None:
     async def scenario(browser: Browser) -> None:
         page = await browser.page(f"{output.address}/?token={TOKEN}", 1200, 1200)
@@ -239,4 +279,31 @@ def test_the_dashboard_shows_past_and_present(visit: Visit) -> None:
 
     with started() as output, Talker(output, "a", "b") as decks:
         decks.playing["b"] = "reggae"
+        visit(scenario)
+
+
+@pytest.mark.parametrize("own", [{}, {"liquid dnb": 0.3, "a very long name of some twenty": 0.1}])
+def test_the_dashboard_has_room_for_all_labels_and_some_decisions(visit: Visit, own: dict[str, float]) -> None:
+    """On the smallest screen that is not a phone."""
+    whole = (
+        "(list => [...document.getElementById(list).children].filter(row => {"
+        "  const [inner, outer] = [row, row.closest('.tile')].map(one => one.getBoundingClientRect());"
+        "  return inner.bottom <= outer.bottom && inner.right <= outer.right;"
+        "}).length)"
+    )
+
+    async def scenario(browser: Browser) -> None:
+        page = await browser.page(f"{output.address}/dashboard", 1280, 720)
+        for genre in ("Jazz", "Rock", "Disco", "Pop"):
+            daemon.playing["demo"] = genre.lower()
+            await page.until(f"document.querySelector('#now strong').textContent === '{genre}'")
+            await asyncio.sleep(0.6)  # the page keeps a row a quarter of a second
+        assert await page.evaluate(f"{whole}('genres')") == 10 + len(own)
+        assert await page.evaluate(f"{whole}('log')") >= 3
+        assert await page.evaluate("document.documentElement.scrollHeight") == 720
+        overfull = "[...document.querySelectorAll('.tile')].filter(one => one.scrollHeight > one.clientHeight).length"
+        assert await page.evaluate(overfull) == 0
+
+    with started() as output, Talker(output) as daemon:
+        daemon.own = own
         visit(scenario)

@@ -42,7 +42,7 @@ export function drawPosterior(canvas, rows, { labels, now, span, colour, spoken 
     drawTracks(context, run, { x, tall });
   }
   context.fillStyle = INK;
-  for (let s = 0; s <= span / 1000; s += 30) {
+  for (let s = 0; s <= span / 1000; s += width < 450 ? 60 : 30) {
     const at = x(now - 1000 * s);
     context.fillRect(at, tall + 6 + BAND, 1, 4);
     const text = s === 0 ? "now" : `−${s} s`;

@@ -123,7 +123,7 @@ function drawGenres(posterior) {
   while (list.children.length > all.length) list.lastChild.remove();
   all.forEach(([label, p], place) => {
     const row = list.children[place] ?? list.appendChild(genreRow());
-    row.firstChild.textContent = spoken(label);
+    row.firstChild.textContent = row.firstChild.title = spoken(label);
     row.style.setProperty("--c", feed.colour(label));
     row.style.setProperty("--p", p);
     row.lastChild.textContent = `${Math.round(100 * p)} %`;
@@ -177,7 +177,7 @@ function drawHealth(posterior) {
   byId("health").replaceChildren(
     ...entries.flatMap(([name, value, bad]) => [
       Object.assign(document.createElement("dt"), { textContent: name }),
-      Object.assign(document.createElement("dd"), { textContent: value, className: bad ? "bad" : "" }),
+      Object.assign(document.createElement("dd"), { textContent: value, title: value, className: bad ? "bad" : "" }),
     ]),
   );
 }

@@ -5,6 +5,7 @@ import { read } from "/static/options.js";
 import { VIEWS } from "/static/views.js";
 
 const NOTE_MS = 20000;
+const LATE_MS = 4000; // a source may come a little after the others
 const kind = location.pathname.split("/").pop();
 const [options, wrong] = read(location.search);
 // Only the start page's previews need it: everybody else saves the request.
@@ -23,15 +24,19 @@ if (options.accent) {
   root.style.setProperty("--rtg-accent", options.accent);
   root.style.setProperty("--rtg-ink", inkOn(options.accent));
 }
-if (wrong.length) tell(wrong.join(" · "));
+const note = document.getElementById("note");
+const told = { address: "", source: "" }; // what the note says of each
+if (wrong.length) tell("address", wrong.join(" · "));
 
 const view = new VIEWS[kind](stage, options);
 let shownAt = -Infinity; // when there was last something to show
 let drawn = null;
+let missed = { session: null, since: 0, told: false }; // the source asked for: since when it is not there
 const feed = new Feed({ onChange: draw });
 window.rtgenre = { feed, options }; // for the curious, and for tests
 
 function draw() {
+  lookForSource();
   const source = options.source || feed.sources[0];
   const posterior = feed.posteriors.get(source);
   // A row of bars is true in doubt as well; a name is not.
@@ -64,10 +69,36 @@ function inkOn(colour) {
   return 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#000" : "#fff";
 }
 
-function tell(text) {
-  const note = document.getElementById("note");
-  note.textContent = `rtgenre: ${text}`;
-  note.hidden = false;
-  console.warn(note.textContent);
-  setTimeout(() => (note.hidden = true), NOTE_MS);
+/** Says, once a run of the daemon, that there is no such source; takes it back when there is. */
+function lookForSource() {
+  if (!options.source || !feed.fresh) return;
+  const known = feed.sources;
+  const now = performance.now();
+  if (known.includes(options.source) || feed.posteriors.has(options.source)) {
+    missed.since = now;
+    if (told.source) untell("source", told.source);
+  } else if (missed.session !== feed.session) {
+    missed = { session: feed.session, since: now, told: false };
+  } else if (known.length && !missed.told && now - missed.since > LATE_MS) {
+    missed.told = true;
+    tell("source", `there is no source “${options.source}”; known: ${known.join(", ")}`);
+  }
+}
+
+function tell(what, text) {
+  told[what] = text;
+  console.warn(`rtgenre: ${text}`);
+  show();
+  setTimeout(() => untell(what, text), NOTE_MS);
+}
+
+function untell(what, text) {
+  if (told[what] === text) told[what] = ""; // what was said since stays
+  show();
+}
+
+function show() {
+  const text = Object.values(told).filter(Boolean).join(" · ");
+  if (text) note.textContent = `rtgenre: ${text}`;
+  note.hidden = !text;
 }
