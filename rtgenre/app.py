@@ -300,6 +300,7 @@ def open_pipeline(
     Raises:
         RtgenreError: the model does not fit this frontend, or the device asked for is not there.
     """
+    from rtgenre.frontend.compiling import spare_scipy
     from rtgenre.frontend.stream import Frontend
     from rtgenre.labels.stage import OwnLabels
     from rtgenre.model.runtime import is_compiled, open_runtime
@@ -307,6 +308,7 @@ def open_pipeline(
     from rtgenre.pipeline import Pipeline
     from rtgenre.posterior.calibration import Calibration
 
+    spare_scipy()
     frontend, policy = Frontend(checkpoint.spec), settings.posterior
     stage = None
     if own is not None or listens_for_own:

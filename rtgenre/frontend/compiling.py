@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import platform
 import sys
 from pathlib import Path
@@ -63,6 +64,20 @@ def before_each_step(look: Callable[[], object]) -> Iterator[None]:
     """
     with event.install_listener("numba:run_pass", _Looking(look)):
         yield
+
+
+def spare_scipy() -> None:
+    """Keep numba from loading scipy.linalg, where it is installed, in search of a BLAS that no kernel uses.
+
+    That is a fifth of a start. Does nothing once either is loaded; any thread, before the first kernel is.
+    """
+    if "scipy.linalg" in sys.modules or "numba.np.arraymath" in sys.modules:
+        return
+    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # so Python says that it is not there
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        del sys.modules["scipy.linalg"]
 
 
 def _marker(entry: Any, n_fft: int) -> Path | None:

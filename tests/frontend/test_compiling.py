@@ -60,3 +60,17 @@ def test_the_frontend_needs_no_torch_and_none_of_the_test_references() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100)
     assert shown.stdout.split() == ["(2,", "135)", "False", "False"]
+
+
+def test_a_pipeline_is_opened_without_scipy_which_is_there_afterwards() -> None:
+    pytest.importorskip("scipy")
+    code = (
+        "import sys\n"
+        "from rtgenre import app\n"
+        "from rtgenre.config import Settings\n"
+        "app.open_pipeline(Settings(), app.load_checkpoint(Settings().model))\n"
+        "print('scipy.linalg' in sys.modules)\n"
+        "import scipy.linalg\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert shown.stdout.split() == ["False"]
