@@ -130,9 +130,9 @@ def test_programs_with_addresses_of_their_own_are_sent_those() -> None:
         for top in ("disco", "disco", None, "jazz", "disco"):
             output.mailbox.put(envelope(heard(top, p=0.5)))
         output.close()
+        number = LABELS.index("disco") + 1
+        assert eventually(lambda: came[f"/composition/columns/{number}/connect"] == [1, 1])
         assert eventually(lambda: came["/rtgenre/mic/index"][-1:] == [-1])
-    number = LABELS.index("disco") + 1
-    assert came[f"/composition/columns/{number}/connect"] == [1, 1]
     assert came[f"/composition/columns/{LABELS.index('jazz') + 1}/connect"] == [1]
     assert came[f"/composition/layers/{number}/video/opacity"][0] == pytest.approx(0.5)
     assert not [address for address in came if "/p/" in address]
