@@ -137,7 +137,8 @@ def learn(labels: Sequence[Examples], background: Background) -> tuple[Head, Jud
         centres, variance = _centres(x[~out], label[~out], within[~out], len(names))
         own[out] = _log_gaussian(x[out], centres, variance)
         own_of_drawn += _log_gaussian(drawn, centres, variance) / n_folds
-    pairs, prefers = _preferences(own, groups[:, :-1], label, within)
+    measured = np.append(background.variance == 1.0, False)  # what is guessed, or far from everything, is no label's
+    pairs, prefers = _preferences(own, np.where(measured, groups, -np.inf), label, within)
     music = ~np.array(noise)
     taken_by = _taken(pairs[0], prefers, music, groups.shape[1])
     said = np.zeros((len(x), len(names) + 1))
@@ -245,7 +246,9 @@ def _loss(said: DoubleArray, said_of_none: DoubleArray, label: IntArray, file: I
     pairs, means = _by_file(_log_softmax(said), label, file)
     means = _log_softmax(means)
     costs = [-means[pairs[0] == k, k].mean() for k in np.unique(pairs[0])]
-    return float(np.mean([*costs, -_log_softmax(said_of_none)[:, -1].mean()]))
+    if len(said_of_none):  # labels may have taken all groups over
+        costs.append(-_log_softmax(said_of_none)[:, -1].mean())
+    return float(np.mean(costs))
 
 
 def _by_file(values: DoubleArray, label: IntArray, file: IntArray) -> tuple[IntArray, DoubleArray]:

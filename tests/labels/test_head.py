@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -129,6 +130,24 @@ def test_without_a_background_what_is_far_from_all_examples_is_none_of_them(n: i
     head, _ = learn(labels, guessed)
     assert (head.log_posterior(windows_around(-5.0 * places[0], 50, seed=8)).argmax(axis=1) == n).all()
     assert (head.log_posterior(labels[0].windows).argmax(axis=1) == 0).all()
+
+
+def test_what_is_only_guessed_is_not_taken_over() -> None:
+    """Files that have nothing in common sound more like anything wide than like one another."""
+    label = examples("anything", np.zeros(WIDTH), files=4)
+    label.windows[:] += (8.0 * np.random.default_rng(0).standard_normal((4, WIDTH)))[label.file].astype(np.float32)
+    head, _ = learn([label], Background.guessed(label.windows, np.zeros(len(label.windows), np.int64)))
+    assert (head.taken_by == NOT_TAKEN).all()
+
+
+def test_where_all_groups_are_taken_over_the_rest_is_still_told() -> None:
+    known = background(groups=1)
+    place = known.centres @ np.linalg.pinv(known.projection) + known.mean
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        head, judged = learn([examples("mine", place[0])], known)
+    assert head.taken_by.tolist() == [0, NOT_TAKEN]
+    assert judged.confusion.tolist() == [[6, 0]]
 
 
 def test_embeddings_that_never_vary_are_no_disaster() -> None:
