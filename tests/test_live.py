@@ -91,6 +91,14 @@ def assert_same_decisions(live: list[wire.PosteriorMessage], path: Path, missed:
 @pytest.mark.parametrize("name", ["metal.00000.flac", "classical.00000.flac"])
 def test_music_through_pulseaudio_is_tagged_as_the_file_is(pulse: PulseServer, tmp_path: Path, name: str) -> None:
     path = clip(name, tmp_path)
+    for _ in range(3):
+        live, missed = hear_through_pulse(pulse, path)
+        if not lost_sound(live):
+            break
+    assert_same_decisions(live, path, missed)
+
+
+def hear_through_pulse(pulse: PulseServer, path: Path) -> tuple[list[wire.PosteriorMessage], int]:
     env = pulse.client_env | {"PULSE_SOURCE": f"{pulse.sinks[RATE]}.monitor"}
     with daemon("--source", "device:pulse", "--quiet", **env) as (process, feed):
         players: list[subprocess.Popen[bytes]] = []
@@ -99,7 +107,15 @@ def test_music_through_pulseaudio_is_tagged_as_the_file_is(pulse: PulseServer, t
             assert player.wait(WAIT_S) == 0
         process.terminate()
         process.wait(WAIT_S)
-    assert_same_decisions(live, path, feed.missed)
+        return live, feed.missed
+
+
+def lost_sound(live: list[wire.PosteriorMessage]) -> bool:
+    """Whether the daemon counted a loss: on a machine that is busy with other things, the music is to be played again.
+
+    What is lost without being counted still fails the test.
+    """
+    return any(message.gap_samples for message in live)
 
 
 @needs("jackd", "jack_lsp")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ import soundfile
 from rtgenre.outputs import wire
 from tests.corpus import needs_audio
 from tests.test_daemon import daemon, posteriors
-from tests.test_live import RATE, SECONDS, WAIT_S, assert_same_decisions, clip
+from tests.test_live import RATE, SECONDS, WAIT_S, assert_same_decisions, clip, lost_sound
 from tests.virtual import PulseServer, needs
 
 if TYPE_CHECKING:
@@ -62,6 +62,31 @@ def listen(feed: Subscriber, names: set[str], play: Callable[[], object]) -> Hea
     return heard
 
 
+def play_to_all(
+    pulse: PulseServer, arguments: list[str], music: dict[str, Path]
+) -> tuple[Heard, int, list[str], dict[str, Any]]:
+    """What a daemon's sources hear of files that are played into sinks, how much was missed, captures and reports."""
+    with daemon(*arguments, "--quiet", **pulse.client_env) as (process, feed):
+        players = []
+
+        def play() -> None:
+            for sink, path in music.items():
+                quad = [f"--channel-map={QUAD}"] if sink == "mixer" else []
+                players.append(pulse.client("paplay", f"--device={sink}", *quad, str(path)))
+                time.sleep(0.3)
+
+        names = {argument.partition("=")[0].partition("@")[0] for argument in arguments[1::2]}
+        heard = listen(feed, names, play)
+        for player in players:
+            with player:
+                assert player.wait(WAIT_S) == 0
+        captures = pulse.pactl("list", "short", "source-outputs").splitlines()
+        reports = feed.request("stats")["stats"]["sources"]  # type: ignore[index]
+        process.terminate()
+        assert process.wait(WAIT_S) == 0
+        return heard, feed.missed, captures, reports  # type: ignore[return-value]
+
+
 def test_sinks_and_decks_are_sources_of_their_own(pulse: PulseServer, tmp_path: Path) -> None:
     """Two stereo sinks and the two decks of a sink with four channels: three devices, four sources, all at once."""
     metal, classical = (clip(name, tmp_path) for name in NAMES)
@@ -79,29 +104,18 @@ def test_sinks_and_decks_are_sources_of_their_own(pulse: PulseServer, tmp_path: 
         "deck_b@3,4": "pulse:mixer.monitor",
     }
     arguments = [word for name, use in asked.items() for word in ("--source", f"{name}={use}")]
-    with daemon(*arguments, "--quiet", **pulse.client_env) as (process, feed):
-        players = []
-
-        def play() -> None:
-            for sink, path in {"mixer": both, "booth": metal, "bar": classical}.items():
-                quad = [f"--channel-map={QUAD}"] if sink == "mixer" else []
-                players.append(pulse.client("paplay", f"--device={sink}", *quad, str(path)))
-                time.sleep(0.3)
-
-        heard = listen(feed, set(paths), play)
-        for player in players:
-            with player:
-                assert player.wait(WAIT_S) == 0
-        captures = pulse.pactl("list", "short", "source-outputs").splitlines()
-        reports = feed.request("stats")["stats"]["sources"]  # type: ignore[index]
-        process.terminate()
-        assert process.wait(WAIT_S) == 0
+    for _ in range(3):
+        heard, missed, captures, reports = play_to_all(
+            pulse, arguments, {"mixer": both, "booth": metal, "bar": classical}
+        )
+        if not any(map(lost_sound, heard.values())):
+            break
     assert len(captures) == 3, "a device was opened more than once"
     assert [report["channels"] for report in reports.values()] == [2, 2, 4, 4]
     assert reports["booth"]["description"] == "ALSA: pulse: booth.monitor"
     assert reports["deck_b"]["description"] == "ALSA: pulse: mixer.monitor, channels 3, 4"
     for name, path in paths.items():
-        assert_same_decisions(heard[name], path, feed.missed)
+        assert_same_decisions(heard[name], path, missed)
 
 
 def test_a_source_that_fails_does_not_disturb_the_other_and_comes_back(pulse: PulseServer) -> None:

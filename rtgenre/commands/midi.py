@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rtgenre.config import Settings
 
 STEP_S = 0.05
+_NONE = "no MIDI ports of other programs"
 SWEEP = [*range(0, 128, 8), 127, *range(120, -1, -8)]
 
 
@@ -28,12 +29,12 @@ def ports(settings: Settings, *, as_json: bool) -> int:
         for backend, direction, name in found:
             print(json.dumps({"backend": backend, "direction": direction, "name": name}))
         if not found:
-            print("rtgenre: no MIDI ports of other programs", file=sys.stderr)
+            print(f"rtgenre: {_NONE}", file=sys.stderr)
         return EX_OK
     for backend, direction, name in found:
         print(f"{backend:8} {'to' if direction == 'out' else 'from':4} {name}")
     if not found:
-        print("no MIDI ports of other programs")
+        print(_NONE)
     if port.VIRTUAL:
         print(f"rtgenre makes a port of its own, {settings.midi.port!r}, where [midi] is enabled")
     return EX_OK

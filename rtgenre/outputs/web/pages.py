@@ -48,7 +48,12 @@ class Pages:
         self._metrics = metrics
         self._files = {path.name: path.read_bytes() for path in STATIC.iterdir() if path.is_file()}
         texts = {name: body.decode() for name, body in self._files.items()}
-        self._pages = {name: inlined(text, texts) for name, text in texts.items() if name.endswith(".html")}
+        self._pages: dict[str, tuple[str, str]] = {}  # a page's text, and what it may load and run
+        for name, text in texts.items():
+            if name.endswith(".html"):
+                page, hashes = inlined(text, texts)
+                scripts = " ".join(f"'{one}'" for one in hashes)
+                self._pages[name] = page, f"{POLICY}; script-src 'self' {scripts}"
 
     def routes(self) -> list[web.RouteDef]:
         """All of them."""
@@ -80,11 +85,8 @@ class Pages:
         return self._file(request.match_info["name"])
 
     def _page(self, name: str) -> web.Response:
-        text, hashes = self._pages[name]
-        scripts = " ".join(f"'{one}'" for one in hashes)
-        policy = f"{POLICY}; script-src 'self' {scripts}"
-        headers = {"Content-Security-Policy": policy}
-        return web.Response(text=text, content_type="text/html", headers=headers)
+        text, policy = self._pages[name]
+        return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
 
     def _file(self, name: str) -> web.Response:
         if name not in self._files:
