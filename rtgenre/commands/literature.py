@@ -33,6 +33,7 @@ QUICK = 0.02
 
 _QUICK_CLIPS = 6
 _PAGE = "literature.md"
+_BY_GENRE = "genres.md"
 _PICTURES = "literature"
 _SHIPPED = "models/gtzan-lstm/metrics.json"
 
@@ -84,7 +85,7 @@ def literature(asked: Asked) -> int:
         RtgenreError: the data cannot be used, or a file cannot be written.
     """
     need("torch", "sklearn", "xgboost", "matplotlib")
-    from rtgenre.training.literature import contents, pictures, report, run
+    from rtgenre.training.literature import contents, genres, pictures, report, run
     from rtgenre.training.literature.catalogue import SYSTEMS, find
     from rtgenre.training.literature.execute import execute
     from rtgenre.training.literature.plan import jobs
@@ -114,8 +115,9 @@ def literature(asked: Asked) -> int:
         complete=everything and not asked.quick,
     )
     drawn = {what: f"{_PICTURES}/{name}" for what, name in pictures.draw(gathered, folder).items()}
-    page = asked.out / _PAGE
-    write_text(page, report.markdown(gathered, drawn))
+    page, by_genre = asked.out / _PAGE, f"{_PICTURES}/{_BY_GENRE}"
+    write_text(asked.out / by_genre, genres.markdown(gathered))
+    write_text(page, report.markdown(gathered, drawn | {"by genre": by_genre}))
     print(f"wrote {page}, from {len(keys)} fits in {runs.path}", file=sys.stderr)
     _print([found for key in keys if (found := runs.get(key)) is not None and found["amount"] == 1.0])
     return EX_OK

@@ -62,7 +62,11 @@ def test_a_quick_run_writes_the_page_and_goes_on_where_it_was(gtzan: Path, tmp_p
     assert "| 57,802 | 57,802 |" in page  # printed, and built for the printed input
     assert "`ablation-cnn-only-zcr`: a zero-crossing rate cannot be had from spectra" in page
     assert "`ablation-cnn-without-zcr`: a zero-crossing rate cannot be had from spectra" in page
-    for name in ("fall", "genres", "ablation", "trace"):
+    genre_by_genre = (tmp_path / "page" / "literature" / "genres.md").read_text(encoding="utf-8")
+    assert "](literature/genres.md)" in page
+    assert genre_by_genre.count("\n## `") == 4
+    assert genre_by_genre.count("\n| disco |") == 4
+    for name in ("fall", "genres", "confusions", "ablation", "trace"):
         assert f"](literature/{name}.png)" in page
         assert (tmp_path / "page" / "literature" / f"{name}.png").stat().st_size > 1000
     file = tmp_path / "page" / "literature" / "runs.jsonl"

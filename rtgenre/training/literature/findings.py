@@ -17,9 +17,14 @@ _FAR = 0.05
 
 
 def genres(drawn: Mapping[str, str]) -> str:
-    """Which genres each system knows."""
-    drawing = picture(drawn, "genres", "Recall by genre")
-    return drawing and f"## Genres\n\nRecall of each genre without the leak (train → valid, whole clips).\n\n{drawing}"
+    """Which genres each system knows, and what it takes them for."""
+    words = f"Precision, recall and F1 of every genre and system: [genre by genre]({drawn['by genre']})."
+    known, taken = picture(drawn, "genres", "Recall by genre"), picture(drawn, "confusions", "Confusion matrices")
+    if known:
+        words = f"Recall of each genre without the leak (train → valid, whole clips). {words}\n\n{known}"
+    if taken:
+        words += f"\n\nWhat each genre's clips are taken for, on the same clips.\n\n{taken}"
+    return f"## Genres\n\n{words}"
 
 
 def ablation(contents: Contents, drawn: Mapping[str, str]) -> str:

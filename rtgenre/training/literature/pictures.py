@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LEAK, _CLIPS, _HONEST, _OURS = ORANGE, "#c9b037", BLUE, "#16a06b"
 _DPI = 130
+_ABREAST = 7  # confusion matrices in a line
 
 
 def draw(contents: Contents, folder: Path) -> dict[str, str]:
@@ -46,6 +47,7 @@ def draw(contents: Contents, folder: Path) -> dict[str, str]:
     }
     if any("valid" in row.clips for row in contents.rows):
         painters["genres"] = (_genres, (8.0, 1.8 + 0.24 * n))
+        painters["confusions"] = (_confusions, (9.0, 1.0 + 1.45 * -(-(n + 1) // _ABREAST)))
     if contents.ablation:
         painters["ablation"] = (_ablation, (9.0, 4.6))
     if contents.amounts:
@@ -142,6 +144,30 @@ def _genres(figure: Figure, contents: Contents) -> None:
 def _recall(confusion: Any) -> list[float]:
     counted = np.asarray(confusion)
     return (np.diag(counted) / np.maximum(counted.sum(axis=1), 1)).tolist()  # type: ignore[no-any-return]
+
+
+def _confusions(figure: Figure, contents: Contents) -> None:
+    """Small matrices, side by side: a row a genre, a column what it is taken for."""
+    labels = contents.data["labels"]
+    rows = sorted((row for row in contents.rows if "valid" in row.clips), key=lambda row: -row.clips["valid"].accuracy)
+    shown = [(row.recipe.name, row.clips["valid"].confusion) for row in rows]
+    if contents.shipped is not None and list(contents.shipped["labels"]) == list(labels):
+        shown.insert(0, ("shipped, streaming", np.array(contents.shipped["confusion"])))
+    lines = -(-len(shown) // _ABREAST)
+    panels = figure.subplots(lines, _ABREAST, squeeze=False)
+    for panel in panels.flat:
+        panel.set_axis_off()
+    for k, (name, counted) in enumerate(shown):
+        axes = panels.flat[k]
+        axes.set_axis_on()
+        axes.imshow(counted / np.maximum(counted.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+        axes.set_title(name, fontsize=6.5, fontweight="normal", color=_OURS if name.startswith("shipped") else INK)
+        first, last = k % _ABREAST == 0, k + _ABREAST >= len(shown)
+        axes.set_yticks(range(len(labels)), labels if first else [""] * len(labels), fontsize=5.5)
+        axes.set_xticks(range(len(labels)), labels if last else [""] * len(labels), fontsize=5.5, rotation=90)
+        axes.tick_params(length=0)
+        axes.spines[:].set_color(RULE)
+    figure.suptitle("What each genre's clips (rows) are taken for (columns), artists parted", fontsize=9)
 
 
 def _ablation(figure: Figure, contents: Contents) -> None:

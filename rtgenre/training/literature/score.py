@@ -71,9 +71,7 @@ def of_confusion(counted: IntArray) -> dict[str, Any]:
     counted = np.asarray(counted)
     right, there, said = np.diag(counted), counted.sum(axis=1), counted.sum(axis=0)
     total = counted.sum()
-    recall = right / np.maximum(there, 1)
-    precision = right / np.maximum(said, 1)
-    f1 = 2 * right / np.maximum(there + said, 1)
+    precision, recall, f1 = of_labels(counted)
     specificity = 1.0 - (said - right) / np.maximum(total - there, 1)
     occurs = there > 0
     return {
@@ -84,6 +82,16 @@ def of_confusion(counted: IntArray) -> dict[str, Any]:
         "specificity": float(specificity[occurs].mean()),
         "confusion": counted.tolist(),
     }
+
+
+def of_labels(counted: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Precision, recall and F1 of each label, 0 where it does not occur or was never said.
+
+    Args:
+        counted: (is, said) counts.
+    """
+    right, there, said = np.diag(counted), counted.sum(axis=1), counted.sum(axis=0)
+    return right / np.maximum(said, 1), right / np.maximum(there, 1), 2 * right / np.maximum(there + said, 1)
 
 
 def draws(groups: Sequence[Sequence[int]], unit: str, seed: int = 0) -> FloatArray:

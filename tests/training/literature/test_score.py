@@ -17,6 +17,8 @@ def test_figures_are_scikit_learns() -> None:
     assert ours["accuracy"] == pytest.approx(metrics.accuracy_score(label, said))
     theirs = metrics.precision_recall_fscore_support(label, said, average="macro")
     assert (ours["precision"], ours["recall"], ours["f1"]) == pytest.approx(theirs[:3])
+    each = metrics.precision_recall_fscore_support(label, said, average=None)
+    np.testing.assert_allclose(score.of_labels(score.confusion(label, said, 4)), each[:3])
     true_negative = [((label != k) & (said != k)).sum() / (label != k).sum() for k in range(4)]
     assert ours["specificity"] == pytest.approx(np.mean(true_negative))
 
