@@ -11,7 +11,7 @@ from rtgenre.commands import literature as commands
 from rtgenre.commands.literature import Asked, default_jobs, literature, show_list, train_recipe
 from rtgenre.errors import RtgenreError
 from rtgenre.training.literature.catalogue import SYSTEMS
-from tests.corpus import SPECTRA, needs_spectra
+from tests.corpus import AUDIO, SPECTRA, needs_audio, needs_spectra
 from tests.in_process import logging_as_it_was
 from tests.training.literature.made import write_gtzan
 from tests.training.teacher_file import write_teacher
@@ -127,6 +127,28 @@ def test_what_cannot_be_done_is_one_clear_error(
 def test_a_recipe_that_there_is_not_is_one_clear_error(gtzan: Path, tmp_path: Path) -> None:
     with pytest.raises(RtgenreError, match="did you mean cnn"):
         train_recipe("cnnn", Asked(data=gtzan), tmp_path / "out")
+
+
+@pytest.mark.data
+@pytest.mark.timeout(600)
+@needs_audio
+@needs_spectra
+def test_from_sound_networks_are_as_large_as_printed(tmp_path: Path) -> None:
+    """As sound, the framing is the papers', and there is a zero-crossing rate."""
+    wanted = ("deepbeats-lstm", "ablation-lstm", "ablation-cnn", "ablation-cnn-only-zcr")
+    file = tmp_path / "runs.jsonl"
+    literature(
+        Asked(
+            audio=AUDIO, data=SPECTRA, only=wanted, protocol="published", quick=True, quiet=True,
+            out=tmp_path / "page", runs=file, jobs=default_jobs(),
+        )
+    )  # fmt: skip
+    runs = {run["recipe"]: run for run in map(json.loads, file.read_text(encoding="utf-8").splitlines())}
+    assert set(runs) == set(wanted)
+    assert runs["deepbeats-lstm"]["parameters"] == 57_802
+    assert runs["deepbeats-lstm"]["shape"] == [130, 13]
+    assert runs["ablation-lstm"]["parameters"] == 107_466
+    assert runs["ablation-cnn"]["parameters"] == 52_298
 
 
 @pytest.mark.data
