@@ -21,6 +21,7 @@ from rtgenre.frontend.stream import Frontend
 from rtgenre.training import spectra
 from rtgenre.training.kept import FRONTEND_CODE, fingerprint
 from rtgenre.training.spectra import Colouring
+from rtgenre.training.worker import begin_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -143,7 +144,7 @@ def cached_segments(
     paths = [folder / f"{stem}-{copy}" for copy in range(settings.copies)]
     missing = [copy for copy, path in enumerate(paths) if not path.with_suffix(".done").exists()]
     if jobs > 1 and len(missing) > 1:
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as workers:
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=begin_worker) as workers:
             made = {c: workers.submit(_write_copy, pools, spec, settings, c, paths[c]) for c in missing}
             for copy, path in enumerate(paths):
                 if copy in made:

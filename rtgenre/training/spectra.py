@@ -195,8 +195,8 @@ class Colouring:
         tilt_db_per_octave: slope of the spectrum around 1 kHz, either way.
         ripple_db: amplitude of a smooth random equaliser curve.
         low_pass_hz: lowest and highest corner of a low-pass, as lossy coders apply; half of the clips get one.
-        high_pass_hz: lowest and highest corner of a high-pass, as telephones and small loudspeakers are; a third of
-            the clips get one.
+        high_pass_hz: lowest and highest corner of a high-pass, as telephones and small loudspeakers are; half of the
+            clips get one.
         noise_db: level of added coloured noise relative to the clip's mean power, lowest and highest; half of
             the clips get some.
         tempo: tracks are played faster or slower by up to about this share, either way (``paced``).
@@ -208,8 +208,8 @@ class Colouring:
     tilt_db_per_octave: float = 1.0
     ripple_db: float = 3.0
     low_pass_hz: tuple[float, float] = (5000.0, 11000.0)
-    high_pass_hz: tuple[float, float] = (80.0, 400.0)
-    noise_db: tuple[float, float] = (-70.0, -30.0)
+    high_pass_hz: tuple[float, float] = (80.0, 600.0)
+    noise_db: tuple[float, float] = (-50.0, -15.0)
     tempo: float = 0.15
     coder_db: tuple[float, float] = (3.0, 14.0)
 
@@ -234,9 +234,9 @@ class Colouring:
         if rng.random() < 0.5:
             corner = rng.uniform(*self.low_pass_hz)
             curve_db -= np.clip((hz - corner) / corner * 240.0, 0.0, 60.0)
-        if rng.random() < 1 / 3:
+        if rng.random() < 0.5:
             corner = rng.uniform(*self.high_pass_hz)
-            slope = rng.uniform(12.0, 36.0)  # dB an octave
+            slope = rng.uniform(12.0, 48.0)  # dB an octave
             curve_db -= np.clip(slope * np.log2(corner / np.maximum(hz, 1.0)), 0.0, 60.0)
         coloured = _stretched(power, 2.0 ** rng.uniform(-self.shift_octaves, self.shift_octaves))
         coloured *= (10.0 ** (curve_db / 10.0)).astype(np.float32)
