@@ -82,12 +82,12 @@ def robustness() -> str:
         rows.append(
             f"| {row['condition']} | {row['same_label']:.2f} | {row['lost_points']:+.1f} | {low:+.1f} … {high:+.1f} |"
         )
-    return "\n".join(
-        [
-            *rows,
-            f"\n{found['clips']} clips of real sound, changed and heard again after 30 s (`benchmarks/robustness.py`).",
-        ]
+    model = found["model"]
+    footer = (
+        f"\n{found['clips']} clips of real sound, changed and heard again after 30 s, by weights that learned from "
+        f"{' and '.join(model['splits'])} ({model['sha256'][:8]}; `benchmarks/robustness.py`)."
     )
+    return "\n".join([*rows, footer])
 
 
 def _human(us: float) -> str:
