@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rtgenre.errors import OutputError
 from rtgenre.palette import genre_colours
 from rtgenre.training.ink import BLUE, FAINT, INK, ORANGE, RULE, STYLE
+from rtgenre.training.literature import score
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from rtgenre.training.literature.contents import Contents
 
 _LEAK, _CLIPS, _HONEST, _OURS = ORANGE, "#c9b037", BLUE, "#16a06b"
 _DPI = 130
+_SHIPPED = "shipped, streaming"
 _ABREAST = 7  # confusion matrices in a line
 
 
@@ -115,20 +118,15 @@ def _ours(axes: Axes, contents: Contents, y: int) -> None:
         axes.plot(spans[seconds], [y, y], color=_OURS, lw=1.1, alpha=0.6)
         axes.plot([after[seconds]], [y], marker="D", color=face, mec=_OURS, ms=7, zorder=5)
     axes.axvline(after["30"], color=_OURS, lw=0.8, ls=(0, (3, 3)), zorder=0)
-    axes.set_yticks([*axes.get_yticks(), y], [*(t.get_text() for t in axes.get_yticklabels()), "shipped, streaming"])
+    axes.set_yticks([*axes.get_yticks(), y], [*(t.get_text() for t in axes.get_yticklabels()), _SHIPPED])
     axes.plot([], [], "D", color=_OURS, label="shipped model after 3 s (filled) and 30 s")
 
 
 def _genres(figure: Figure, contents: Contents) -> None:
     axes = figure.subplots()
-    labels = contents.data["labels"]
-    rows = sorted((row for row in contents.rows if "valid" in row.clips), key=lambda row: -row.clips["valid"].accuracy)
-    names = [row.recipe.name for row in rows]
-    recall = [_recall(row.clips["valid"].confusion) for row in rows]
-    if contents.shipped is not None and list(contents.shipped["labels"]) == list(labels):
-        names.insert(0, "shipped, streaming")
-        recall.insert(0, [contents.shipped["genres"][label]["recall"] for label in labels])
-    shown = np.array(recall)
+    labels, ranked = contents.data["labels"], _ranked(contents)
+    names = [name for name, _ in ranked]
+    shown = np.stack([score.of_labels(counted)[1] for _, counted in ranked])
     axes.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (y, x), value in np.ndenumerate(shown):
         axes.text(
@@ -141,18 +139,18 @@ def _genres(figure: Figure, contents: Contents) -> None:
     axes.set_title("Share of each genre's clips named right, artists parted, %")
 
 
-def _recall(confusion: Any) -> list[float]:
-    counted = np.asarray(confusion)
-    return (np.diag(counted) / np.maximum(counted.sum(axis=1), 1)).tolist()  # type: ignore[no-any-return]
+def _ranked(contents: Contents) -> list[tuple[str, NDArray[np.int64]]]:
+    """Confusion of *valid*'s whole clips, of the shipped model and of every system from the best on."""
+    rows = sorted((row for row in contents.rows if "valid" in row.clips), key=lambda row: -row.clips["valid"].accuracy)
+    ranked = [(row.recipe.name, row.clips["valid"].confusion) for row in rows]
+    if contents.shipped is not None and list(contents.shipped["labels"]) == list(contents.data["labels"]):
+        ranked.insert(0, (_SHIPPED, np.array(contents.shipped["confusion"])))
+    return ranked
 
 
 def _confusions(figure: Figure, contents: Contents) -> None:
     """Small matrices, side by side: a row a genre, a column what it is taken for."""
-    labels = contents.data["labels"]
-    rows = sorted((row for row in contents.rows if "valid" in row.clips), key=lambda row: -row.clips["valid"].accuracy)
-    shown = [(row.recipe.name, row.clips["valid"].confusion) for row in rows]
-    if contents.shipped is not None and list(contents.shipped["labels"]) == list(labels):
-        shown.insert(0, ("shipped, streaming", np.array(contents.shipped["confusion"])))
+    labels, shown = contents.data["labels"], _ranked(contents)
     lines = -(-len(shown) // _ABREAST)
     panels = figure.subplots(lines, _ABREAST, squeeze=False)
     for panel in panels.flat:
@@ -161,7 +159,7 @@ def _confusions(figure: Figure, contents: Contents) -> None:
         axes = panels.flat[k]
         axes.set_axis_on()
         axes.imshow(counted / np.maximum(counted.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
-        axes.set_title(name, fontsize=6.5, fontweight="normal", color=_OURS if name.startswith("shipped") else INK)
+        axes.set_title(name, fontsize=6.5, fontweight="normal", color=_OURS if name == _SHIPPED else INK)
         first, last = k % _ABREAST == 0, k + _ABREAST >= len(shown)
         axes.set_yticks(range(len(labels)), labels if first else [""] * len(labels), fontsize=5.5)
         axes.set_xticks(range(len(labels)), labels if last else [""] * len(labels), fontsize=5.5, rotation=90)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtgenre.training.literature import findings
-from rtgenre.training.literature.wording import between, count, percent, picture, table, with_interval
+from rtgenre.training.literature.wording import QUICK, between, count, percent, picture, table, with_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,7 @@ def _opening(contents: Contents) -> str:
         "what they may learn from (parted like the test) has not fallen for some epochs, and keep their best weights."
     )
     if contents.quick:
-        text += "\n\n**This is a quick run: it shows that everything works, not what systems are worth.**"
+        text += f"\n\n{QUICK}"
     elif not contents.complete:
         text += "\n\n**Not every system was run yet:** see `rtgenre literature --list`."
     return text

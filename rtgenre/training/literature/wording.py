@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
     from rtgenre.training.literature.summary import Cell
 
+QUICK = "**This is a quick run: it shows that everything works, not what systems are worth.**"
+
 
 def with_interval(cell: Cell | None) -> str:
     """Accuracy in percent and its interval; nothing where there is none."""
