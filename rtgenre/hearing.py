@@ -91,7 +91,7 @@ class Ear:
         self._frontend, self._runtime, self._calibration, self._own = frontend, runtime, calibration, own
         hops_per_s = frontend.spec.sample_rate / frontend.spec.hop
         self._n_labels = len(runtime.labels)
-        self._smoother = Smoother(self._n_labels, settings.smoothing_s, hops_per_s)
+        self._smoother = Smoother(self._n_labels, settings.smoothing_s, hops_per_s, settings.smoothing_onset_s)
         self._music_smoother = Smoother(2, settings.music_smoothing_s, hops_per_s)
 
     def init_state(self) -> Hearing:

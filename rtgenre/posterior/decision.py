@@ -34,6 +34,7 @@ class PolicySettings:
 
     Attributes:
         smoothing_s: time constant of the posterior's smoothing.
+        smoothing_onset_s: until so much has been heard a hop weighs less than a later one; 0: all weigh the same.
         warmup_s: sound heard before the first decision.
         margin: how much more probable a new genre must be than the decided one.
         dwell_s: for how long it must be so.
@@ -62,6 +63,7 @@ class PolicySettings:
     """
 
     smoothing_s: Annotated[float, Meta(gt=0.0, le=3600.0)] = 20.0
+    smoothing_onset_s: Seconds = 5.0
     warmup_s: Seconds = 0.5
     margin: Fraction = 0.08
     dwell_s: Seconds = 1.0

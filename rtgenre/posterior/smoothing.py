@@ -19,33 +19,38 @@ class SmootherState:
     Attributes:
         mean: (n_labels,) float64.
         hops: hops that went into it.
+        weight: sum of what they weigh.
     """
 
     mean: NDArray[np.float64]
     hops: int = 0
+    weight: float = 0.0
 
     def copy(self) -> Self:
         """A snapshot that shares nothing."""
-        return type(self)(self.mean.copy(), self.hops)
+        return type(self)(self.mean.copy(), self.hops, self.weight)
 
 
 class Smoother:
     """Exponential mean of log posteriors: a product of experts that forgets.
 
-    It starts as a plain mean (weight 1/n), so that the first seconds are as steady as they can be and no
-    initial value leaks in, and becomes exponential once it has heard its time constant.
+    It starts as a mean of all that was heard, so that no initial value leaks in, and becomes exponential once it has
+    heard its time constant. In the first seconds each answer knows more than the one before, from running statistics
+    that fill: there a hop weighs by the square of its age (``docs/experiments.md``).
 
     Args:
         n_labels: number of genres.
         time_constant_s: after this time a hop weighs 1/e of a new one.
         hops_per_s: rate at which ``step`` is called.
+        onset_s: from this age on all hops weigh the same; 0: from the first.
     """
 
     latency_samples = 0
 
-    def __init__(self, n_labels: int, time_constant_s: float, hops_per_s: float) -> None:
+    def __init__(self, n_labels: int, time_constant_s: float, hops_per_s: float, onset_s: float = 0.0) -> None:
         self.n_labels = n_labels
-        self.weight = 1.0 - math.exp(-1.0 / (time_constant_s * hops_per_s))
+        self._onset = max(1.0, onset_s * hops_per_s)
+        self._least = 1.0 - math.exp(-1.0 / (time_constant_s * hops_per_s))
 
     def init_state(self) -> SmootherState:
         """A state that has heard nothing."""
@@ -64,7 +69,9 @@ class Smoother:
             (n_labels,) float32, sums to 1, and the state.
         """
         state.hops += 1
-        state.mean += max(self.weight, 1.0 / state.hops) * (log_posterior - state.mean)
+        weight = min(state.hops / self._onset, 1.0) ** 2
+        state.weight += weight
+        state.mean += max(self._least, weight / state.weight) * (log_posterior - state.mean)
         smoothed = np.exp(state.mean - state.mean.max())
         smoothed /= smoothed.sum()
         return smoothed.astype(np.float32), state

@@ -77,7 +77,8 @@ class HeldOut:
 def smoothed(held: HeldOut, spec: FrontendSpec) -> DoubleArray:
     """(clips, seconds, n_labels) log posteriors after each of ``SECONDS``, as the live path smooths them."""
     n_labels = held.said.shape[2] - 2
-    smoother = Smoother(n_labels, PolicySettings().smoothing_s, spec.hops_per_s)
+    policy = PolicySettings()
+    smoother = Smoother(n_labels, policy.smoothing_s, spec.hops_per_s, policy.smoothing_onset_s)
     whole = [max(1, scores.hops_within(s, spec.sample_rate, spec.n_fft, spec.hop)) for s in SECONDS]
     rows = []
     for said, hops in zip(held.said, held.hops, strict=True):

@@ -30,8 +30,9 @@ def log_posteriors(n: int, seed: int = 0) -> np.ndarray:
     return np.stack([log_softmax(row, 1.0) for row in rng.normal(0, 3, (n, 10)).astype(np.float32)])
 
 
-def test_streaming_contract() -> None:
-    check_streaming(stage(Smoother(10, 6.0, HOPS_PER_S)), log_posteriors(400))
+@pytest.mark.parametrize("onset_s", [0.0, 4.0])
+def test_streaming_contract(onset_s: float) -> None:
+    check_streaming(stage(Smoother(10, 6.0, HOPS_PER_S, onset_s)), log_posteriors(400))
 
 
 def test_it_starts_as_a_plain_mean() -> None:
@@ -44,8 +45,20 @@ def test_it_starts_as_a_plain_mean() -> None:
         np.testing.assert_allclose(got[n - 1], expected, atol=1e-6)
 
 
-def test_its_time_constant_is_the_one_asked_for() -> None:
-    smoother = Smoother(2, 3.0, HOPS_PER_S)
+def test_what_was_heard_first_weighs_little() -> None:
+    smoother = Smoother(10, 60.0, HOPS_PER_S, onset_s=8 / HOPS_PER_S)
+    rows = log_posteriors(12)
+    got = run(stage(smoother), [rows], smoother.init_state())
+    weights = np.minimum(np.arange(1, 13) / 8, 1.0) ** 2
+    for n in range(1, 13):
+        mean = np.average(rows[:n], axis=0, weights=weights[:n])
+        expected = np.exp(mean) / np.exp(mean).sum()
+        np.testing.assert_allclose(got[n - 1], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("onset_s", [0.0, 4.0])
+def test_its_time_constant_is_the_one_asked_for(onset_s: float) -> None:
+    smoother = Smoother(2, 3.0, HOPS_PER_S, onset_s)
     state = smoother.init_state()
     before, after = np.log([0.9, 0.1]), np.log([0.1, 0.9])
     for _ in range(2000):
