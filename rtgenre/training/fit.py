@@ -78,6 +78,7 @@ class FitSettings:
         members: networks that make up the trunk; its width is a multiple of their number.
         trunk: first stage, one member of it.
         lstm: second stage.
+        artist_balance: see ``Material.importance``; what is learned of an artist with many clips is mostly that artist.
         threads: torch threads; another number sums in another order, so the weights depend on it.
     """
 
@@ -88,6 +89,7 @@ class FitSettings:
             epochs=1, batch=32, learning_rate=1e-3, input_dropout=0.3, noise=0.3, averaging=0.98, share=0.25
         )
     )
+    artist_balance: float = 1.0
     threads: int = 1
 
 
@@ -118,10 +120,12 @@ class Chosen(NamedTuple):
     Attributes:
         part: all of them.
         rows: (k,) indices into it.
+        importance: (k,) how often each should be used, relative to the others.
     """
 
     part: Encoded
     rows: IntArray
+    importance: NDArray[np.float64]
 
 
 def normalisation(parts: Sequence[Segments], chosen: Sequence[BoolArray]) -> tuple[FloatArray, FloatArray]:
@@ -233,13 +237,14 @@ def fit_trunk(
     """
     rows = [_sampled(part) for part in parts]
     taught = _Hops(*(torch.from_numpy(np.concatenate(columns)) for columns in zip(*rows, strict=True)))
+    importance = taught.importance.numpy()
     hidden = network.architecture.hidden
     with torch.no_grad():
         network.head.weight.zero_()
         network.head.bias.zero_()
     width = network.architecture.trunk // settings.members
     for member in range(settings.members):
-        some = torch.from_numpy(rng.permutation(len(taught.x))[: round(settings.trunk.share * len(taught.x))])
+        some = torch.from_numpy(_drawn(importance, settings.trunk.share, rng))
         inner = nn.Linear(taught.x.shape[1], width)
         outer = nn.Linear(width, network.head.out_features)
 
@@ -256,12 +261,21 @@ def fit_trunk(
 
 
 class _Hops(NamedTuple):
-    """Single hops: inputs (n, …) float16, genre (n,), change (n,), and whether the genre is asked (n,)."""
+    """Single hops: inputs (n, …) float16, genre, change, whether the genre is asked, importance: (n,) each."""
 
     x: Tensor
     genre: Tensor
     change: Tensor
     asked: Tensor
+    importance: Tensor
+
+
+def _drawn(importance: NDArray[np.float64], share: float, rng: np.random.Generator) -> IntArray:
+    """A share of all indices, none twice, those of more importance rather than others."""
+    drawn: IntArray = rng.choice(
+        len(importance), round(share * len(importance)), replace=False, p=importance / importance.sum()
+    )
+    return drawn
 
 
 def _fit_member(
@@ -306,9 +320,9 @@ def _fit_member(
     average.put()
 
 
-def _sampled(chosen: Chosen) -> tuple[NDArray[np.float16], NDArray[np.int64], FloatArray, BoolArray]:
-    """Hops of several ages: inputs, genre, change, whether the genre can be asked."""
-    part, rows = chosen
+def _sampled(chosen: Chosen) -> tuple[NDArray[Any], ...]:
+    """Hops of several ages, the columns of ``_Hops``."""
+    part, rows, importance = chosen
     hops = [age - 1 for age in _AGES if age <= part.z.shape[1]]
     if part.z.shape[1] > _CHANGE_TO * 2 and not part.settled[rows].all():
         hops = sorted({*hops, *range(29, part.z.shape[1], 16)})  # cuts lie anywhere: look more often
@@ -316,7 +330,7 @@ def _sampled(chosen: Chosen) -> tuple[NDArray[np.float16], NDArray[np.int64], Fl
     genre, change, settled = part.genre[at], part.change[at], part.settled[at]
     use = (genre >= NOTHING) & (settled | ~np.isnan(change))
     x = np.concatenate((part.z[at][use], part.e[at][use]), axis=-1)
-    return x, genre[use], change[use], settled[use]
+    return x, genre[use], change[use], settled[use], np.broadcast_to(importance[:, None], use.shape)[use]
 
 
 def fit_lstm(
@@ -333,14 +347,12 @@ def fit_lstm(
     nn.init.zeros_(through.weight)
     change_around, change_bias = nn.Parameter(around[-1].clone()), nn.Parameter(bias[-1].clone())
     parameters = [*network.lstm.parameters(), *through.parameters(), change_around, change_bias]
-    shortest = min(part.z.shape[1] for part, _ in parts)
-    batches = [
-        (part, some)
-        for part, rows in parts
-        if part.z.shape[1] > shortest
-        for some in np.array_split(rng.permutation(rows), max(1, len(rows) // settings.batch))
-    ]
-    batches = [batches[i] for i in rng.permutation(len(batches))[: max(1, round(settings.share * len(batches)))]]
+    shortest = min(part.z.shape[1] for part, _, _ in parts)
+    batches = []
+    for part, rows, importance in parts:
+        if part.z.shape[1] > shortest and len(rows):
+            some = rows[_drawn(importance, settings.share, rng)]
+            batches += [(part, batch) for batch in np.array_split(some, max(1, len(some) // settings.batch))]
     optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.learning_rate, max(1, len(batches) * settings.epochs)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     IntArray = NDArray[np.int64]
     BoolArray = NDArray[np.bool_]
+    FloatArray = NDArray[np.float64]
 
 N_FOLDS = 5
 _HELD_OUT_EVERY = 3  # of the clips that are no music, one in so many never teaches
@@ -61,6 +62,26 @@ class Material:
     def teaching(self, music: BoolArray) -> BoolArray:
         """(all clips,) the chosen music and whatever else may teach."""
         return np.concatenate((music, self.other_teaches))
+
+    def importance(self, music: BoolArray, balance: float) -> FloatArray:
+        """How often each clip should be heard, where a few artists have made many clips and most have made one.
+
+        Args:
+            music: (music clips,) those that teach.
+            balance: a clip counts as the number of clips of its artist and genre to the power of minus this: at 0 all
+                clips count the same, at 1 all artists do. Genres keep their share.
+
+        Returns:
+            (all clips,) float64, 1 on average over each genre and wherever artists are not at stake.
+        """
+        weights = np.ones(self.n_music + len(self.other_teaches))
+        label, artist = self.music.label, self.music.artist
+        for genre in np.unique(label[music]):
+            mine = np.flatnonzero(music & (label == genre))
+            _, of_artist, clips = np.unique(artist[mine], return_inverse=True, return_counts=True)
+            counts = clips[of_artist].astype(np.float64) ** -balance
+            weights[mine] = counts / counts.mean()
+        return weights
 
     def held_out(self, music: BoolArray) -> BoolArray:
         """(all clips,) the chosen music and whatever else must not teach."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from rtgenre.model.architecture import Architecture
     from rtgenre.model.network import GenreNet
     from rtgenre.posterior.calibration import Calibration
+    from rtgenre.training.fit import Encoded
     from rtgenre.training.segments import Segments
 
     FloatArray = NDArray[np.float32]
@@ -256,7 +257,8 @@ class _Trainer:
         rng = np.random.default_rng(seed)
         teach = material.teaching(learn)
         network = self._network(seed)  # seeds torch, too
-        encoded = [Chosen(part, np.flatnonzero(teach[part.clip])) for part in self._encoded]
+        importance = material.importance(learn, settings.fit.artist_balance)
+        encoded = [self._chosen(part, teach, importance) for part in self._encoded]
         log: list[dict[str, Any]] = []
 
         def report(figures: dict[str, Any]) -> None:
@@ -268,6 +270,11 @@ class _Trainer:
         heard = None if held is None else self._heard(network, material.held_out(held))
         tensors = {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
         return Fitted(tensors, self._mean, self._std, log, heard)
+
+    @staticmethod
+    def _chosen(part: Encoded, clips: BoolArray, importance: NDArray[np.float64]) -> Chosen:
+        rows = np.flatnonzero(clips[part.clip])
+        return Chosen(part, rows, importance[part.clip[rows]])
 
     def _network(self, seed: int) -> GenreNet:
         settings = self._settings
@@ -283,7 +290,7 @@ class _Trainer:
 
     def _heard(self, network: GenreNet, held: BoolArray) -> outcome.HeldOut:
         """What the network says of held-out clips: whole and uncoloured, and of coloured joins."""
-        whole, joined = (Chosen(part, np.flatnonzero(held[part.clip])) for part in self._encoded[:2])
+        whole, joined = (self._chosen(part, held, np.ones(len(held))) for part in self._encoded[:2])
         said, clip = fit.answers(network, whole), whole.part.clip[whole.rows]
         hops, music = self._parts[0].hops[whole.rows], clip < self._material.n_music
         return outcome.HeldOut(
