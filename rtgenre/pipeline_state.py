@@ -23,7 +23,7 @@ class PipelineState:
     Attributes:
         standing: what has been heard since the track began.
         young: what has been heard since some later moment, for a second opinion.
-        probation: the model reported a change: what the young one says is said, until it is adopted or dropped.
+        due: hops that the young one will have heard when it is judged; until then its word counts; 0: no probation.
         change: the detector of changes of track.
         decision: the policy's memory.
         lookback: spectra of the last seconds, to be heard again if another track is found to have begun in them.
@@ -38,11 +38,16 @@ class PipelineState:
     change: ChangeState
     decision: DecisionState
     lookback: Lookback
-    probation: bool = False
+    due: int = 0
     track: int = 0
     track_start: TrackStart | None = None
     next_track: TrackReason = TrackReason.START
     resets: int = 0
+
+    @property
+    def probation(self) -> bool:
+        """A change is suspected: what the young state says is said, until it is adopted or dropped."""
+        return self.due > 0
 
     @property
     def said(self) -> Hearing:
@@ -62,7 +67,7 @@ class PipelineState:
             self.change.copy(),
             self.decision.copy(),
             self.lookback.copy(),
-            self.probation,
+            self.due,
             self.track,
             self.track_start,
             self.next_track,

@@ -69,11 +69,17 @@ class Tracks:
             self._ear.understand(state.young)
         new_hops, state.change = self._change.step(self._ear.change(state.standing), state.change)
         if new_hops and not state.probation:
-            self._suspect(new_hops, state)
+            self._hear_again(min(new_hops, state.lookback.kept), state)
             return
-        if has_young:
-            judge = self._second.on_probation if state.probation else self._second.unasked
-            self._follow(judge(state.standing.probs, state.young.probs, state.young.heard), state)
+        if state.probation:
+            self._judge(state)
+        elif has_young:
+            verdict = self._second.unasked(state.standing.probs, state.young.probs, state.young.heard)
+            if verdict is Verdict.SUSPECT:
+                self._suspect(state.young.heard, state.young.heard + self._second.probation, state)
+                self._judge(state)
+            elif verdict is Verdict.DROP:
+                self._ear.forget(state.young)
         self._weigh(state)
 
     def forget(self, state: PipelineState) -> None:
@@ -81,7 +87,7 @@ class Tracks:
         self._ear.forget(state.standing)
         self._ear.forget(state.young)
         state.change = self._change.init_state()
-        state.probation = False
+        state.due = 0
         state.resets += 1
 
     def _has_young(self, state: PipelineState) -> bool:
@@ -91,38 +97,37 @@ class Tracks:
     def _weigh(self, state: PipelineState) -> None:
         state.decision = self._policy.weigh(state.said.probs, state.said.music, state.decision)
 
-    def _suspect(self, new_hops: int, state: PipelineState) -> None:
+    def _hear_again(self, new_hops: int, state: PipelineState) -> None:
         """The model reports a change: a young state hears the new track again, as if all had begun there, and speaks.
 
         Costs one hop's time (frontend and model) for each hop heard again, once a track.
         """
-        new_hops = min(new_hops, state.lookback.kept)
         self._ear.forget(state.young)
-        state.probation = True
-        state.decision = self._policy.begin_track(new_hops, state.decision)
+        self._suspect(new_hops, self._second.probation, state)
         for row in state.lookback.last(new_hops):
             self._ear.hear_again(row, state.young)
             self._weigh(state)
-        self._follow(self._second.on_probation(state.standing.probs, state.young.probs, new_hops), state)
+        self._judge(state)
 
-    def _follow(self, verdict: Verdict, state: PipelineState) -> None:
-        """Adopt the young state, or begin another."""
-        if verdict is Verdict.WAIT:
-            return
+    def _suspect(self, new_hops: int, due: int, state: PipelineState) -> None:
+        """A track may have begun ``new_hops`` ago: the young state speaks, and is judged when it has heard ``due``."""
+        state.due = max(1, due)
         # What is said now comes from another state: its genre needs no margin over what the other one said.
-        if verdict is Verdict.DROP:
-            self._ear.forget(state.young)
-            if state.probation:
-                state.decision = self._policy.begin_track(state.standing.heard, state.decision)
-        else:
+        state.decision = self._policy.begin_track(new_hops, state.decision)
+
+    def _judge(self, state: PipelineState) -> None:
+        """Adopt the young state, or drop it, when it is due."""
+        if state.young.heard < state.due:
+            return
+        if self._second.on_probation(state.standing.probs, state.young.probs) is Verdict.ADOPT:
             self._begin_track(TrackReason.CHANGE, state.young.heard, state)
-            if not state.probation:
-                state.decision = self._policy.begin_track(state.young.heard, state.decision)
             self._ear.take_over(state.young, state.standing)
             state.resets += 1
-        if state.probation or verdict is Verdict.ADOPT:
-            state.change = self._change.init_state()
-        state.probation = False
+        else:
+            self._ear.forget(state.young)
+            state.decision = self._policy.begin_track(state.standing.heard, state.decision)
+        state.change = self._change.init_state()
+        state.due = 0
 
     def _begin_track(self, reason: TrackReason, hops: int, state: PipelineState) -> None:
         """Count a track whose last ``hops`` hops have been heard."""

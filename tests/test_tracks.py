@@ -254,6 +254,39 @@ def test_a_change_that_the_model_misses_is_found_by_the_young_state() -> None:
     assert hops[-1].probs[LABELS.index("metal")] > 0.9
 
 
+def test_a_young_state_that_contradicts_speaks_and_is_judged_later() -> None:
+    ours = {"change_threshold": 1.0, "smoothing_s": 3600.0, "young_life_s": 3.0, "young_from_s": 2.0}
+    pipeline, at_once = make(**ours, probation_s=3.0), make(**ours)
+    power = spectra(("disco", 20), ("metal", 20))
+    hops = hear(pipeline, power, state := pipeline.init_state())
+    theirs = hear(at_once, power, at_once.init_state())
+    for one, their in zip(hops, theirs, strict=True):
+        np.testing.assert_array_equal(one.probs, their.probs)
+        assert one.decision == their.decision
+    [change], [sooner] = changes(hops), changes(theirs)
+    assert change.hop - sooner.hop == round(3.0 * HOPS_PER_S)
+    assert change.track_start == sooner.track_start
+    assert state.resets == 1
+
+
+def test_a_young_state_that_is_soon_of_the_same_opinion_is_dropped() -> None:
+    pipeline = make(
+        change_threshold=1.0,
+        smoothing_s=3600.0,
+        young_life_s=3.0,
+        young_from_s=2.0,
+        probation_s=6.0,
+        probation_odds=2.0,
+    )
+    power = spectra(("disco", 20), ("metal", 5), ("disco", 20))
+    hops = hear(pipeline, power, state := pipeline.init_state())
+    assert "metal" in {h.decision.label for h in hops}
+    assert changes(hops) == []
+    assert state.resets == 0
+    assert len(state.standing.model.names) == len(power)
+    assert hops[-1].decision.label == "disco"
+
+
 def test_what_the_young_state_agrees_with_changes_nothing() -> None:
     pipeline, alone = make(young_life_s=3.0, young_from_s=2.0), make()
     power = spectra(("disco", 30), ("speech", 3), ("disco", 10))

@@ -49,9 +49,10 @@ class PolicySettings:
         change_delay_s: from a cut to the rise of the probability: the new track began so much earlier.
         change_lookback_s: at most so much of the new track is heard again, from a fresh state.
         young_life_s: beside the standing state a young one is begun this often, for a second opinion; 0: none.
-        young_from_s: heard for so long, the young state is adopted and another track has begun …
+        young_from_s: heard for so long, a young state may contradict: another track is suspected to have begun …
         young_odds: … where it finds its genre so many times more probable than that of the standing one.
-        probation_s: after a report of a change the young state speaks; so long after, it is judged; 0: adopted at once.
+        probation_s: where a change is suspected, or reported by the model, the young state speaks; having heard so much
+            (so much more, where it contradicted) it is judged; 0: adopted at once.
         probation_odds: it is then adopted where it finds its genre so many times more probable, dropped otherwise.
         change_settle_s: for so long after a change the genre may change without margin and dwell time …
         change_dwell_s: … once another has led for this long.
@@ -75,13 +76,13 @@ class PolicySettings:
     change_threshold: Fraction = 0.4
     change_smoothing_s: Seconds = 0.3
     change_refractory_s: Seconds = 5.0
-    change_delay_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 0.8
+    change_delay_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 0.3
     change_lookback_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 3.0
-    young_life_s: Seconds = 7.0
-    young_from_s: Seconds = 5.0
-    young_odds: Odds = 7.0
+    young_life_s: Seconds = 5.0
+    young_from_s: Seconds = 4.0
+    young_odds: Odds = 10.0
     probation_s: Seconds = 5.0
-    probation_odds: Odds = 1.5
+    probation_odds: Odds = 3.0
     change_settle_s: Seconds = 4.0
     change_dwell_s: Seconds = 0.5
     silence_dbfs: Annotated[float, Meta(ge=-160.0, le=0.0)] = -60.0

@@ -23,6 +23,7 @@ class Verdict(Enum):
     """What becomes of the young state."""
 
     WAIT = auto()
+    SUSPECT = auto()
     ADOPT = auto()
     DROP = auto()
 
@@ -35,14 +36,15 @@ class SecondOpinion:
         hops_per_s: rate of the hops.
 
     Attributes:
-        first: hops after which a young state may be believed unasked; until the standing one is as old it needs none.
+        first: hops after which a young state may contradict unasked; until the standing one is as old it needs none.
+        probation: hops that a young state speaks before it is judged.
     """
 
     def __init__(self, settings: PolicySettings, hops_per_s: float) -> None:
         self.first = max(1, round(settings.young_from_s * hops_per_s))
         self._life = round(settings.young_life_s * hops_per_s)
         self._odds = math.log(settings.young_odds)
-        self._probation = round(settings.probation_s * hops_per_s)
+        self.probation = round(settings.probation_s * hops_per_s)
         self._probation_odds = math.log(settings.probation_odds)
 
     @property
@@ -59,15 +61,13 @@ class SecondOpinion:
             heard: hops that the young state has heard.
         """
         if heard >= self.first and contradiction(standing, young) >= self._odds:
-            return Verdict.ADOPT
+            return Verdict.SUSPECT
         return Verdict.DROP if heard >= self._life else Verdict.WAIT
 
-    def on_probation(self, standing: NDArray[np.float32], young: NDArray[np.float32], heard: int) -> Verdict:
-        """Of a young state that was begun because the model reported a change. Arguments as for ``unasked``."""
-        if heard < self._probation:
-            return Verdict.WAIT
+    def on_probation(self, standing: NDArray[np.float32], young: NDArray[np.float32]) -> Verdict:
+        """At the end of probation, however it began. Arguments as for ``unasked``."""
         # Nothing to compare with where the state is to be believed at once.
-        believed = not self._probation or contradiction(standing, young) >= self._probation_odds
+        believed = not self.probation or contradiction(standing, young) >= self._probation_odds
         return Verdict.ADOPT if believed else Verdict.DROP
 
 

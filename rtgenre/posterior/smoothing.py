@@ -36,7 +36,7 @@ class Smoother:
 
     It starts as a mean of all that was heard, so that no initial value leaks in, and becomes exponential once it has
     heard its time constant. In the first seconds each answer knows more than the one before, from running statistics
-    that fill: there a hop weighs by the square of its age (``docs/experiments.md``).
+    that fill: there a hop weighs by the cube of its age (``docs/experiments.md``).
 
     Args:
         n_labels: number of genres.
@@ -69,7 +69,7 @@ class Smoother:
             (n_labels,) float32, sums to 1, and the state.
         """
         state.hops += 1
-        weight = min(state.hops / self._onset, 1.0) ** 2
+        weight = min(state.hops / self._onset, 1.0) ** 3
         state.weight += weight
         state.mean += max(self._least, weight / state.weight) * (log_posterior - state.mean)
         smoothed = np.exp(state.mean - state.mean.max())

@@ -20,7 +20,7 @@ def opinion(**settings: float) -> SecondOpinion:
     ("standing", "young", "heard", "verdict"),
     [
         (DISCO, METAL, 39, Verdict.WAIT),
-        (DISCO, METAL, 40, Verdict.ADOPT),
+        (DISCO, METAL, 40, Verdict.SUSPECT),
         (DISCO, PERHAPS, 40, Verdict.WAIT),
         (DISCO, PERHAPS, 60, Verdict.DROP),
         (DISCO, DISCO, 59, Verdict.WAIT),
@@ -33,21 +33,13 @@ def test_unasked_a_young_state_must_be_sure(
     assert opinion().unasked(standing, young, heard) is verdict
 
 
-@pytest.mark.parametrize(
-    ("young", "heard", "verdict"),
-    [
-        (METAL, 49, Verdict.WAIT),
-        (METAL, 50, Verdict.ADOPT),
-        (PERHAPS, 50, Verdict.DROP),
-        (DISCO, 50, Verdict.DROP),
-    ],
-)
-def test_after_a_report_less_is_enough(young: np.ndarray, heard: int, verdict: Verdict) -> None:
-    assert opinion().on_probation(DISCO, young, heard) is verdict
+@pytest.mark.parametrize(("young", "verdict"), [(METAL, Verdict.ADOPT), (PERHAPS, Verdict.DROP), (DISCO, Verdict.DROP)])
+def test_on_probation_less_is_enough(young: np.ndarray, verdict: Verdict) -> None:
+    assert opinion().on_probation(DISCO, young) is verdict
 
 
-def test_without_probation_a_report_is_believed() -> None:
-    assert opinion(probation_s=0.0).on_probation(DISCO, DISCO, 1) is Verdict.ADOPT
+def test_without_probation_a_suspicion_is_believed() -> None:
+    assert opinion(probation_s=0.0).on_probation(DISCO, DISCO) is Verdict.ADOPT
 
 
 def test_without_a_life_there_is_none() -> None:

@@ -49,7 +49,7 @@ def test_what_was_heard_first_weighs_little() -> None:
     smoother = Smoother(10, 60.0, HOPS_PER_S, onset_s=8 / HOPS_PER_S)
     rows = log_posteriors(12)
     got = run(stage(smoother), [rows], smoother.init_state())
-    weights = np.minimum(np.arange(1, 13) / 8, 1.0) ** 2
+    weights = np.minimum(np.arange(1, 13) / 8, 1.0) ** 3
     for n in range(1, 13):
         mean = np.average(rows[:n], axis=0, weights=weights[:n])
         expected = np.exp(mean) / np.exp(mean).sum()
