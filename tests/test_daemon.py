@@ -98,7 +98,8 @@ def test_in_a_pipe_it_prints_valid_messages_and_the_reader_may_leave() -> None:
         message = json.loads(line)
         VALIDATOR.validate(message)
         kinds.append(message["kind"])
-    assert kinds.count("posterior") >= 30
+    # In the first seconds the label still wavers, and each change is told.
+    assert kinds.count("posterior") > len(kinds) / 2
     assert {"heartbeat", "state"} <= set(kinds)
 
 
