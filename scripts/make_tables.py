@@ -79,6 +79,7 @@ def robustness() -> str:
     """What coders, bands, levels and noise cost: by the measured weights, and where no artist was ever met."""
     found = json.loads(ROBUSTNESS.read_text(encoding="utf-8"))
     folds = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDS.glob("fold*.json"))]
+    shipped = json.loads((FOLDS / "shipped.json").read_text(encoding="utf-8"))
     rows = [
         "| music arrives … | same label | points lost | 95 % interval | points lost, artists never met |",
         "|---|---:|---:|---:|---:|",
@@ -95,7 +96,9 @@ def robustness() -> str:
         f"\n{found['clips']} clips of real sound, changed and heard again after 30 s, by weights that learned from "
         f"{' and '.join(model['splits'])} ({model['sha256'][:8]}; `benchmarks/robustness.py`): {first['accuracy']:.2f} "
         "of them are right as they are, as most taught these weights. In the last column each is heard by the network "
-        f"of the fold that never met its artist: {_pooled(folds, first['condition'], 'accuracy'):.2f}."
+        f"of the fold that never met its artist: {_pooled(folds, first['condition'], 'accuracy'):.2f}. The shipped "
+        "weights, which learned from all of them, decide from sound as from spectra in "
+        f"{_pooled([shipped], 'as spectra', 'same_decision'):.2f} of them."
     )
     return "\n".join([*rows, footer])
 
