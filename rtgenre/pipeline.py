@@ -216,8 +216,7 @@ class Pipeline:
         t_start_ns, heard = time.perf_counter_ns(), state.standing.frontend
         if hop.sounds:
             self.tracks.understand(state)
-            said = state.said
-            state.decision = self.policy.decide(said.probs, said.music, heard.hop, state.decision)
+            state.decision = self.policy.decide(state.probs, state.music, heard.hop, state.decision)
         else:
             state.lookback.clear()
             state.decision = self.policy.silent(heard.hop, state.decision)
@@ -226,20 +225,20 @@ class Pipeline:
             if self.policy.awaits_onset(state.decision):
                 # Running statistics must not learn the silence before a piece.
                 state.standing.frontend = self.frontend.forget(heard)
-            said = state.said
+        own = state.own
         return Posterior(
             hop=heard.hop,
             end_sample=heard.end_sample,
-            probs=said.probs,
+            probs=state.probs,
             decision=state.decision.decision,
             level_dbfs=hop.level_dbfs,
             gap_samples=heard.gap_samples,
             age_s=state.decision.heard / self.hops_per_s,
             frontend_ns=hop.frontend_ns,
             model_ns=hop.model_ns + step_ns + time.perf_counter_ns() - t_start_ns,
-            music=said.music,
+            music=state.music,
             track=state.track,
             track_start=state.track_start,
             track_change=state.track > hop.track_before > 0,
-            own=None if said.own is None else said.own.probs,
+            own=None if own is None else own.probs,
         )

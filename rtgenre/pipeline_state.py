@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from rtgenre.labels.stage import OwnState
     from rtgenre.posterior.change import ChangeState
     from rtgenre.posterior.decision import DecisionState
-    from rtgenre.records import TrackStart
+    from rtgenre.records import FloatArray, TrackStart
+
+HALF = 0.5
+"""From this probability of a cut on, the young state is the one to believe."""
 
 
 @dataclass(slots=True)
@@ -23,7 +26,10 @@ class PipelineState:
     Attributes:
         standing: what has been heard since the track began.
         young: what has been heard since some later moment, for a second opinion.
-        due: hops that the young one will have heard when it is judged; until then its word counts; 0: no probation.
+        probs: (n_labels,) float32, what is said: what the two say, by the probability of a cut between them.
+        music: the same of the probability that this is music.
+        cut: probability that a track began where the young state began; 0 where there is none.
+        report: the highest probability of a change that the model gave since shortly before the young state began.
         change: the detector of changes of track.
         decision: the policy's memory.
         lookback: spectra of the last seconds, to be heard again if another track is found to have begun in them.
@@ -35,39 +41,35 @@ class PipelineState:
 
     standing: Hearing
     young: Hearing
+    probs: FloatArray
     change: ChangeState
     decision: DecisionState
     lookback: Lookback
-    due: int = 0
+    music: float = 0.5
+    cut: float = 0.0
+    report: float = 0.0
     track: int = 0
     track_start: TrackStart | None = None
     next_track: TrackReason = TrackReason.START
     resets: int = 0
 
     @property
-    def probation(self) -> bool:
-        """A change is suspected: what the young state says is said, until it is adopted or dropped."""
-        return self.due > 0
-
-    @property
-    def said(self) -> Hearing:
-        """The one of the two whose word counts."""
-        return self.young if self.probation else self.standing
-
-    @property
     def own(self) -> OwnState | None:
         """What one's own labels remember; None where there are none."""
-        return self.said.own
+        return (self.young if self.cut > HALF else self.standing).own
 
     def copy(self) -> Self:
         """A snapshot that shares nothing."""
         return type(self)(
             self.standing.copy(),
             self.young.copy(),
+            self.probs.copy(),
             self.change.copy(),
             self.decision.copy(),
             self.lookback.copy(),
-            self.due,
+            self.music,
+            self.cut,
+            self.report,
             self.track,
             self.track_start,
             self.next_track,

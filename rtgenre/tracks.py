@@ -1,7 +1,8 @@
 """Which track is heard: where one begins, and what each of a stream's two states makes of it.
 
 The standing state has heard the track from its beginning. The young one begins anew every few seconds, or where the
-model reports a change; where it contradicts the standing one it takes its place, and another track has begun.
+model reports a change. How probable a cut between the two is says how much the word of either counts; where it is
+nearly sure, the young one takes the place of the other, and another track has begun.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtgenre.frontend.lookback import Lookback
-from rtgenre.pipeline_state import PipelineState
+from rtgenre.pipeline_state import HALF, PipelineState
 from rtgenre.posterior.change import ChangeDetector
 from rtgenre.posterior.second import SecondOpinion, Verdict
 from rtgenre.records import TrackReason, TrackStart
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from rtgenre.frontend.stream import Frontend
     from rtgenre.hearing import Ear, Hearing
     from rtgenre.posterior.decision import DecisionPolicy, PolicySettings
+
+SAME_CUT_S = 0.5
+"""A young state that began no further than this from a reported cut need not begin anew."""
 
 
 class Tracks:
@@ -35,16 +39,14 @@ class Tracks:
         self._frontend, self._ear, self._policy = frontend, ear, policy
         self._change = ChangeDetector(settings, hops_per_s)
         self._second = SecondOpinion(settings, hops_per_s)
+        self._same_cut = round(SAME_CUT_S * hops_per_s)
 
     def init_state(self) -> PipelineState:
         """A stream that has heard nothing."""
-        return PipelineState(
-            self._ear.init_state(),
-            self._ear.init_state(),
-            self._change.init_state(),
-            self._policy.init_state(),
-            Lookback.of_size(self._change.lookback, self._frontend.row_size),
-        )
+        standing, young = self._ear.init_state(), self._ear.init_state()
+        lookback = Lookback.of_size(self._change.lookback, self._frontend.row_size)
+        change, decision = self._change.init_state(), self._policy.init_state()
+        return PipelineState(standing, young, standing.probs.copy(), change, decision, lookback)
 
     def listen(self, state: PipelineState) -> None:
         """A frame of sound has been made of the standing state; the young one gets its own of the same spectrum."""
@@ -54,80 +56,66 @@ class Tracks:
             state.lookback.clear()
         row = self._frontend.spectrum_row(state.standing.frontend)
         state.lookback.keep(row)
-        if self._has_young(state):
+        if state.young.heard or state.standing.heard >= self._second.first:
+            if not state.young.heard:
+                state.report = state.change.peak
             self._frontend.hear_again(row, state.young.frontend, state.young.frame[0])
 
     def hearings(self, state: PipelineState) -> tuple[Hearing, ...]:
         """The states that wait for the model's step."""
-        return (state.standing, state.young) if self._has_young(state) else (state.standing,)
+        return (state.standing, state.young) if state.young.heard else (state.standing,)
 
     def understand(self, state: PipelineState) -> None:
         """From the model's outputs to smoothed probabilities, what they weigh, and whether the track is a new one."""
-        has_young = self._has_young(state)
-        self._ear.understand(state.standing)
-        if has_young:
-            self._ear.understand(state.young)
+        for hearing in self.hearings(state):
+            self._ear.understand(hearing)
         new_hops, state.change = self._change.step(self._ear.change(state.standing), state.change)
-        if new_hops and not state.probation:
-            self._hear_again(min(new_hops, state.lookback.kept), state)
-            return
-        if state.probation:
-            self._judge(state)
-        elif has_young:
-            verdict = self._second.unasked(state.standing.probs, state.young.probs, state.young.heard)
-            if verdict is Verdict.SUSPECT:
-                self._suspect(state.young.heard, state.young.heard + self._second.probation, state)
-                self._judge(state)
-            elif verdict is Verdict.DROP:
-                self._ear.forget(state.young)
-        self._weigh(state)
+        state.report = max(state.report, state.change.smoothed)
+        new_hops = min(new_hops, state.lookback.kept)
+        if new_hops and not (state.young.heard and abs(state.young.heard - new_hops) <= self._same_cut):
+            self._hear_again(new_hops, state)
+        self._compare(state)
+        state.decision = self._policy.weigh(state.probs, state.music, state.decision, changing=state.cut >= HALF)
+        self._judge(state)
 
     def forget(self, state: PipelineState) -> None:
         """Begin a new piece: nothing that was heard has a say in it."""
         self._ear.forget(state.standing)
         self._ear.forget(state.young)
         state.change = self._change.init_state()
-        state.due = 0
+        state.probs, state.music, state.cut = state.standing.probs.copy(), state.standing.music, 0.0
         state.resets += 1
 
-    def _has_young(self, state: PipelineState) -> bool:
-        """Whether there is a young state beside the standing one; young itself, that needs no second opinion."""
-        return state.probation or (not self._second.never and state.standing.heard >= self._second.first)
-
-    def _weigh(self, state: PipelineState) -> None:
-        state.decision = self._policy.weigh(state.said.probs, state.said.music, state.decision)
-
     def _hear_again(self, new_hops: int, state: PipelineState) -> None:
-        """The model reports a change: a young state hears the new track again, as if all had begun there, and speaks.
+        """The model reports a change: the young state hears the new track again, as if all had begun there.
 
-        Costs one hop's time (frontend and model) for each hop heard again, once a track.
+        Costs one hop's time (frontend and model) for each hop heard again, once a report.
         """
         self._ear.forget(state.young)
-        self._suspect(new_hops, self._second.probation, state)
         for row in state.lookback.last(new_hops):
             self._ear.hear_again(row, state.young)
-            self._weigh(state)
-        self._judge(state)
+        state.report = state.change.peak
 
-    def _suspect(self, new_hops: int, due: int, state: PipelineState) -> None:
-        """A track may have begun ``new_hops`` ago: the young state speaks, and is judged when it has heard ``due``."""
-        state.due = max(1, due)
-        # What is said now comes from another state: its genre needs no margin over what the other one said.
-        state.decision = self._policy.begin_track(new_hops, state.decision)
+    def _compare(self, state: PipelineState) -> None:
+        """How probable is a cut between the two states? So much the young one's word counts in what is said."""
+        one, other = state.standing, state.young
+        state.cut = cut = self._second.probability(one.probs, other.probs, other.heard, state.report)
+        state.probs = ((1.0 - cut) * one.probs + cut * other.probs).astype(one.probs.dtype)
+        state.music = (1.0 - cut) * one.music + cut * other.music
 
     def _judge(self, state: PipelineState) -> None:
-        """Adopt the young state, or drop it, when it is due."""
-        if state.young.heard < state.due:
-            return
-        if self._second.on_probation(state.standing.probs, state.young.probs) is Verdict.ADOPT:
-            self._begin_track(TrackReason.CHANGE, state.young.heard, state)
-            self._ear.take_over(state.young, state.standing)
-            state.resets += 1
-        else:
-            self._ear.forget(state.young)
-            state.decision = self._policy.begin_track(state.standing.heard, state.decision)
-        state.change = self._change.init_state()
-        state.due = 0
+        """Adopt the young state, or begin it anew, when it is time."""
+        match self._second.verdict(state.cut, state.young.heard):
+            case Verdict.ADOPT:
+                self._begin_track(TrackReason.CHANGE, state.young.heard, state)
+                self._ear.take_over(state.young, state.standing)
+                state.decision = self._policy.begin_track(state.standing.heard, state.decision)
+                state.change = self._change.init_state()
+                state.cut = 0.0
+                state.resets += 1
+            case Verdict.DROP:
+                self._ear.forget(state.young)
+                state.cut = 0.0
 
     def _begin_track(self, reason: TrackReason, hops: int, state: PipelineState) -> None:
         """Count a track whose last ``hops`` hops have been heard."""

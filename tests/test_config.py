@@ -62,7 +62,7 @@ def test_environment_values_are_toml_where_the_setting_is_not_text() -> None:
         ("[source]\npick = [0]\n", ["source.pick", "counted from 1"]),
         ("[model]\npath = ''\n", ["model.path", "folder"]),
         ("posterior = 3\n", ["outside of any section"]),
-        ("[posterior]\nmargin = 1.5\n", ["posterior.margin", "1.5", "<= 1.0", "default is 0.08"]),
+        ("[posterior]\nmargin = 1.5\n", ["posterior.margin", "1.5", "<= 1.0", "default is 0.04"]),
         ("[posterior]\nmargin = 'much'\n", ["posterior.margin", "much", "float"]),
         ("[posterior]\nsmoothing_s = 0\n", ["posterior.smoothing_s", "> 0"]),
         ("[source]\nformat = 'mp3'\n", ["source.format", "mp3"]),

@@ -94,7 +94,7 @@ class OwnLabels:
             0,
             self._smoother.init_state(),
             self._noise_smoother.init_state(),
-            np.zeros(len(self.names), np.float32),
+            np.zeros(len(self.names) + 1, np.float32)[:-1],  # as ``step`` makes them: so many bytes, first and last
             0.0,
         )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Seconds = Annotated[float, Meta(ge=0.0, le=3600.0)]
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
-Odds = Annotated[float, Meta(ge=1.0, le=1e6)]
+Weight = Annotated[float, Meta(ge=-100.0, le=100.0)]
 
 POWER_FLOOR = 1e-16  # −160 dB: digital silence gets a finite level
 FULL_SCALE_SINE_DB = 10 * np.log10(2.0)  # its mean square is 1/2 and its level is 0 dBFS by definition
@@ -38,24 +38,25 @@ class PolicySettings:
         warmup_s: sound heard before the first decision.
         margin: how much more probable a new genre must be than the decided one.
         dwell_s: for how long it must be so.
-        min_confidence: when no genre is as probable as this, the state is ``unknown``.
+        min_confidence: when no genre is as probable as this (from ``music``: for the dwell time), it is ``unknown``.
         music_smoothing_s: time constant of the smoothing of P(music).
         not_music_enter: when music is less probable than this, the state is ``not_music`` (0: never) …
         not_music_dwell_s: … once it has been so for this long …
         not_music_leave: … until it is at least as probable as this.
-        change_threshold: another track has begun when that is as probable as this; 1: never recognised.
+        change_threshold: where the model reports a change as this probable, a young state begins at the cut; 1: never.
         change_smoothing_s: time constant of the smoothing of that probability; 0: none.
-        change_refractory_s: a track is not taken to end sooner than this after it began or was recognised.
+        change_refractory_s: a track is not taken to end sooner than this after it began.
         change_delay_s: from a cut to the rise of the probability: the new track began so much earlier.
-        change_lookback_s: at most so much of the new track is heard again, from a fresh state.
-        young_life_s: beside the standing state a young one is begun this often, for a second opinion; 0: none.
-        young_from_s: heard for so long, a young state may contradict: another track is suspected to have begun …
-        young_odds: … where it finds its genre so many times more probable than that of the standing one.
-        probation_s: where a change is suspected, or reported by the model, the young state speaks; having heard so much
-            (so much more, where it contradicted) it is judged; 0: adopted at once.
-        probation_odds: it is then adopted where it finds its genre so many times more probable, dropped otherwise.
-        change_settle_s: for so long after a change the genre may change without margin and dwell time …
-        change_dwell_s: … once another has led for this long.
+        change_lookback_s: at most so much of the new track is heard again, by a young state.
+        young_first_s: a state so old has a young one beside it, for a second opinion.
+        young_adopt_s: having heard for so long, the young one takes the place of the standing one …
+        young_adopt: … where a cut between the two is as probable as this.
+        young_life_s: having heard for so long, it begins anew.
+        cut_bias: log odds that a track began where the young state began: what they are before any evidence …
+        cut_report: … for each unit of the log odds that the model gave a change …
+        cut_age: … for each unit of the logarithm of the young state's age in seconds …
+        cut_divergence: … and for each nat of divergence between what the two states say.
+        change_dwell_s: while a cut is more probable than not, no margin is needed, and only this dwell time.
         silence_dbfs: at or below this level is silence …
         silence_hysteresis_db: … until it is this much louder again.
         silence_hold_s: for how long it must be quiet; a pause inside a piece is music.
@@ -66,24 +67,26 @@ class PolicySettings:
     smoothing_s: Annotated[float, Meta(gt=0.0, le=3600.0)] = 20.0
     smoothing_onset_s: Seconds = 5.0
     warmup_s: Seconds = 0.5
-    margin: Fraction = 0.08
+    margin: Fraction = 0.04
     dwell_s: Seconds = 1.0
     min_confidence: Fraction = 0.2
     music_smoothing_s: Annotated[float, Meta(gt=0.0, le=3600.0)] = 2.0
     not_music_enter: Fraction = 0.3
     not_music_dwell_s: Seconds = 1.0
     not_music_leave: Fraction = 0.5
-    change_threshold: Fraction = 0.4
+    change_threshold: Fraction = 0.1
     change_smoothing_s: Seconds = 0.3
-    change_refractory_s: Seconds = 5.0
-    change_delay_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 0.3
-    change_lookback_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 3.0
-    young_life_s: Seconds = 5.0
-    young_from_s: Seconds = 4.0
-    young_odds: Odds = 10.0
-    probation_s: Seconds = 5.0
-    probation_odds: Odds = 3.0
-    change_settle_s: Seconds = 4.0
+    change_refractory_s: Seconds = 2.0
+    change_delay_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 0.2
+    change_lookback_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 2.0
+    young_first_s: Seconds = 3.0
+    young_adopt_s: Seconds = 5.0
+    young_adopt: Fraction = 0.6
+    young_life_s: Annotated[float, Meta(ge=0.5, le=3600.0)] = 6.0
+    cut_bias: Weight = -2.75
+    cut_report: Weight = 0.6
+    cut_age: Weight = 0.7
+    cut_divergence: Weight = 7.4
     change_dwell_s: Seconds = 0.5
     silence_dbfs: Annotated[float, Meta(ge=-160.0, le=0.0)] = -60.0
     silence_hysteresis_db: Annotated[float, Meta(ge=0.0, le=40.0)] = 3.0
@@ -104,8 +107,8 @@ class DecisionState:
         challenged: consecutive hops for which it has led by the margin.
         leader: index of the genre decided for, −1 for none.
         doubted: consecutive hops at which music was improbable.
+        unsure: consecutive hops at which no genre was probable enough.
         not_music: the last word on whether it is music; silence in between changes nothing.
-        settling: hops left in which a track that has just been recognised may find its genre.
     """
 
     decision: Decision
@@ -115,8 +118,8 @@ class DecisionState:
     challenged: int = 0
     leader: int = -1
     doubted: int = 0
+    unsure: int = 0
     not_music: bool = False
-    settling: int = 0
 
     def copy(self) -> Self:
         """A snapshot; a decision is frozen and can be shared."""
@@ -141,8 +144,7 @@ class DecisionPolicy:
         self._warmup = _hops(settings.warmup_s, hops_per_s)
         self._dwell = _hops(settings.dwell_s, hops_per_s)
         self._not_music_dwell = _hops(settings.not_music_dwell_s, hops_per_s)
-        self._settle = round(settings.change_settle_s * hops_per_s)
-        self._settle_dwell = _hops(settings.change_dwell_s, hops_per_s)
+        self._change_dwell = _hops(settings.change_dwell_s, hops_per_s)
         self._silence_hold = _hops(settings.silence_hold_s, hops_per_s)
         self.onset_magnitude = ONSET_CREST * 10 ** (settings.silence_dbfs / 20) / np.sqrt(2.0)
         self._silence_reset = max(self._silence_hold, _hops(settings.silence_reset_s, hops_per_s))
@@ -198,15 +200,23 @@ class DecisionPolicy:
         """
         return self.decide(posterior, music, hop, self.weigh(posterior, music, state))
 
-    def weigh(self, posterior: NDArray[np.float32], music: float, state: DecisionState) -> DecisionState:
-        """Take a hop's probabilities in: who leads, and is it music? Arguments as for ``step``."""
+    def weigh(
+        self, posterior: NDArray[np.float32], music: float, state: DecisionState, *, changing: bool = False
+    ) -> DecisionState:
+        """Take a hop's probabilities in: who leads, and is it music?
+
+        Args:
+            posterior: as for ``step``.
+            music: likewise.
+            state: changed in place and returned.
+            changing: another track has probably begun. The genre of the one before deserves no benefit of the doubt.
+        """
         state.doubted = state.doubted + 1 if music < self.settings.not_music_enter else 0
         if state.leader < 0:
             if state.heard >= self._warmup:
                 state.leader = int(posterior.argmax())
             return state
-        # The genre of the track before deserves no benefit of the doubt.
-        margin, dwell = (0.0, self._settle_dwell) if state.settling else (self.settings.margin, self._dwell)
+        margin, dwell = (0.0, self._change_dwell) if changing else (self.settings.margin, self._dwell)
         best = int(posterior.argmax())
         if best != state.leader and posterior[best] - posterior[state.leader] >= margin:
             state.challenged = state.challenged + 1 if best == state.challenger else 1
@@ -220,7 +230,6 @@ class DecisionPolicy:
 
     def decide(self, posterior: NDArray[np.float32], music: float, hop: int, state: DecisionState) -> DecisionState:
         """Say what the hops weighed so far amount to. Arguments as for ``step``."""
-        state.settling = max(0, state.settling - 1)
         if state.not_music:
             state.not_music = music < self.settings.not_music_leave
         else:
@@ -231,23 +240,23 @@ class DecisionPolicy:
         if state.leader < 0 or (state.doubted and state.decision.state is State.STARTING):
             return self._decide(State.STARTING, hop, state)
         # Doubt is when nothing is probable; while another genre is taking over, the old one stands.
-        threshold = self.settings.min_confidence
-        if state.decision.state is State.UNKNOWN:
-            threshold *= 1.0 + DOUBT_HYSTERESIS
-        sure = float(posterior.max()) >= threshold
-        return self._decide(State.MUSIC if sure else State.UNKNOWN, hop, state)
+        threshold, patience = self.settings.min_confidence, 1
+        match state.decision.state:
+            case State.UNKNOWN:
+                threshold *= 1.0 + DOUBT_HYSTERESIS
+            case State.MUSIC:
+                patience = self._dwell
+        state.unsure = 0 if float(posterior.max()) >= threshold else state.unsure + 1
+        return self._decide(State.MUSIC if state.unsure < patience else State.UNKNOWN, hop, state)
 
     def begin_track(self, hops: int, state: DecisionState) -> DecisionState:
-        """Another track has followed: what was decided stands until the new one is known, and then goes sooner.
+        """Another track has followed; what is decided stands until another genre leads.
 
         Args:
-            hops: how many of it have been heard already; they are to be weighed anew.
+            hops: how many of it have been heard already.
             state: changed in place and returned.
         """
         state.heard = hops
-        state.challenged = state.doubted = 0
-        state.challenger = -1
-        state.settling = self._settle
         return state
 
     def restart(self, hop: int, state: DecisionState) -> DecisionState:

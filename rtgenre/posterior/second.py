@@ -1,7 +1,9 @@
-"""Second opinion: does a state that began later contradict the one that stands, so that another track must have begun?
+"""Second opinion: how probable is it that a track began where the young state began? A Bayesian judge of four terms.
 
 Running statistics that reach over a cut describe neither track. The model's own report of a change misses a quarter
-of the cuts; a young state, begun every few seconds, does not know the track before and bounds how long that hurts.
+of the cuts; a young state, begun every few seconds, does not know the track before. How far what it says has
+diverged from what the standing state says, and what the model reported meanwhile, tell how probable a cut is; the two
+are heard in that proportion. How the terms' weights were found: ``docs/experiments.md``.
 """
 
 from __future__ import annotations
@@ -10,70 +12,91 @@ import math
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from rtgenre.posterior.decision import PolicySettings
 
 _LEAST = 1e-9  # a float32 posterior may round to zero
+_LEAST_REPORT = 1e-3  # what the model calls less probable than this says no more than this
 
 
 class Verdict(Enum):
     """What becomes of the young state."""
 
     WAIT = auto()
-    SUSPECT = auto()
     ADOPT = auto()
     DROP = auto()
 
 
 class SecondOpinion:
-    """Judges the young state against the standing one; holds constants only.
+    """Weighs the young state against the standing one; holds constants only.
 
     Args:
-        settings: of the policy; those named ``young_…`` and ``probation_…`` are used.
+        settings: of the policy; those named ``young_…`` and ``cut_…`` are used.
         hops_per_s: rate of the hops.
 
     Attributes:
-        first: hops after which a young state may contradict unasked; until the standing one is as old it needs none.
-        probation: hops that a young state speaks before it is judged.
+        first: hops that the standing state must have heard to be given a young one.
     """
 
     def __init__(self, settings: PolicySettings, hops_per_s: float) -> None:
-        self.first = max(1, round(settings.young_from_s * hops_per_s))
+        self.first = max(1, round(settings.young_first_s * hops_per_s))
+        self._settings = settings
+        self._adopt = round(settings.young_adopt_s * hops_per_s)
         self._life = round(settings.young_life_s * hops_per_s)
-        self._odds = math.log(settings.young_odds)
-        self.probation = round(settings.probation_s * hops_per_s)
-        self._probation_odds = math.log(settings.probation_odds)
+        self._hops_per_s = hops_per_s
 
-    @property
-    def never(self) -> bool:
-        """No young state is ever begun unasked."""
-        return self._life == 0
+    def probability(
+        self, standing: NDArray[np.float32], young: NDArray[np.float32], heard: int, report: float
+    ) -> float:
+        """That a track began where the young state began: as much as this its word counts.
 
-    def unasked(self, standing: NDArray[np.float32], young: NDArray[np.float32], heard: int) -> Verdict:
-        """Of a young state that was begun because it was time for one.
+        Logistic regression (``docs/experiments.md``) on the log odds of the model's report, the logarithm of the
+        young state's age, and how far the two have diverged (Lin 1991).
 
         Args:
-            standing: (n_labels,) smoothed posterior.
-            young: the same of the young state.
-            heard: hops that the young state has heard.
+            standing: (n_labels,) smoothed posterior of the state that has heard more.
+            young: (n_labels,) the same of the other.
+            heard: hops that the young one has heard; 0: there is none.
+            report: the highest probability of a change that the model gave since shortly before it began.
         """
-        if heard >= self.first and contradiction(standing, young) >= self._odds:
-            return Verdict.SUSPECT
+        if not heard:
+            return 0.0
+        settings = self._settings
+        report = min(max(report, _LEAST_REPORT), 1.0 - _LEAST_REPORT)
+        odds = (
+            settings.cut_bias
+            + settings.cut_report * math.log(report / (1.0 - report))
+            + settings.cut_age * math.log(heard / self._hops_per_s)
+            + settings.cut_divergence * divergence(standing, young)
+        )
+        return 0.5 * (1.0 + math.tanh(0.5 * odds))  # a logistic that does not overflow
+
+    def verdict(self, probability: float, heard: int) -> Verdict:
+        """Whether it takes the place of the other, or begins anew.
+
+        Args:
+            probability: see there.
+            heard: hops that it has heard.
+        """
+        if not heard:
+            return Verdict.WAIT
+        if heard >= self._adopt and probability >= self._settings.young_adopt:
+            return Verdict.ADOPT
         return Verdict.DROP if heard >= self._life else Verdict.WAIT
 
-    def on_probation(self, standing: NDArray[np.float32], young: NDArray[np.float32]) -> Verdict:
-        """At the end of probation, however it began. Arguments as for ``unasked``."""
-        # Nothing to compare with where the state is to be believed at once.
-        believed = not self.probation or contradiction(standing, young) >= self._probation_odds
-        return Verdict.ADOPT if believed else Verdict.DROP
 
+def divergence(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Jensen–Shannon divergence in nats: 0 for equal distributions, ln 2 for such that share nothing.
 
-def contradiction(standing: NDArray[np.float32], young: NDArray[np.float32]) -> float:
-    """How much surer the young state is of its genre than of the standing one's: log odds; −∞ where they agree."""
-    mine, theirs = int(young.argmax()), int(standing.argmax())
-    if mine == theirs:
-        return -math.inf
-    return math.log(max(young.item(mine), _LEAST) / max(young.item(theirs), _LEAST))
+    Source: Lin, Divergence Measures Based on the Shannon Entropy (1991), eq. 4.1.
+
+    Args:
+        one: (n,) sums to 1.
+        other: (n,) likewise.
+    """
+    both = np.maximum(np.stack((one, other)).astype(np.float64), _LEAST)
+    return 0.5 * float((both * np.log(both / both.mean(axis=0))).sum())

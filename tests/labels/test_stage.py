@@ -49,7 +49,7 @@ def test_the_shipped_labels_lose_nothing(eager: bool) -> None:
     quiet = np.zeros(RATE * 3, np.float32)
     sound = np.concatenate([signals.music(RATE * 6), quiet, *(signals.music(RATE * 2, seed=k) for k in range(6))])
     settings = {"not_music_enter": 0.3, "change_threshold": 0.6 if eager else 1.0, "change_refractory_s": 0.3}
-    settings |= {"probation_s": 0.2, "probation_odds": 1.001, "young_life_s": 0.0}
+    settings |= {"young_first_s": 0.5, "young_adopt_s": 0.5, "young_life_s": 1.0, "cut_bias": 6.0 if eager else -99.0}
     without, beside = (heard(make(own, eager=eager, **settings), sound) for own in (None, head()))
     assert all(h.own is None for h in without)
     assert {len(h.own) for h in beside if h.own is not None} == {2}
