@@ -31,6 +31,12 @@ ENV_PREFIX = "RTGENRE_"
 ENV_FILE = "RTGENRE_CONFIG"
 COMMAND_LINE = "command line"
 
+# Settings of the policy of which the first must be at least the second, and what would happen otherwise.
+_AT_LEAST = (
+    ("not_music_leave", "not_music_enter", "not_music would end where it begins"),
+    ("young_life_s", "young_adopt_s", "no change of track would ever be recognised"),
+)
+
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which model is used, and on what (``[model]``)."""
@@ -272,13 +278,14 @@ def _validate(values: Mapping[str, object], origins: Mapping[str, str]) -> Setti
         chosen[section][name] = _converted(_sections()[section], name, value, key, origins[key])
     settings = Settings(**{section: kind(**chosen[section]) for section, kind in _sections().items()})  # type: ignore[arg-type]
     _check_source(settings.source, "source", origins["source.use"])
-    enter, leave = settings.posterior.not_music_enter, settings.posterior.not_music_leave
-    if leave < enter:
-        said = [f"posterior.{name} ({origins[f'posterior.{name}']})" for name in ("not_music_leave", "not_music_enter")]
-        raise ConfigError(
-            f"{said[0]} is {leave}, below {said[1]}, {enter}: not_music would end where it begins",
-            "let not_music_leave be at least not_music_enter",
-        )
+    for larger, smaller, otherwise in _AT_LEAST:
+        value, least = (getattr(settings.posterior, name) for name in (larger, smaller))
+        if value < least:
+            said = [f"posterior.{name} ({origins[f'posterior.{name}']})" for name in (larger, smaller)]
+            raise ConfigError(
+                f"{said[0]} is {value}, below {said[1]}, {least}: {otherwise}",
+                f"let {larger} be at least {smaller}",
+            )
     return settings
 
 

@@ -1,7 +1,7 @@
 """What is known of the sound since some beginning: from a frame to smoothed probabilities, a stage with its state.
 
 A stream has two of these: the one that stands, since the track began, and a young one that began later and knows
-nothing of what was before. Where the two contradict one another, another track has begun.
+nothing of what was before. How far they diverge tells whether another track has begun.
 """
 
 from __future__ import annotations

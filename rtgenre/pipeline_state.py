@@ -26,7 +26,7 @@ class PipelineState:
     Attributes:
         standing: what has been heard since the track began.
         young: what has been heard since some later moment, for a second opinion.
-        probs: (n_labels,) float32, what is said: what the two say, by the probability of a cut between them.
+        probs: (n_labels,) float32, what is said: both, pooled by the probability of a cut between them.
         music: the same of the probability that this is music.
         cut: probability that a track began where the young state began; 0 where there is none.
         report: the highest probability of a change that the model gave since shortly before the young state began.

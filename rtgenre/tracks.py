@@ -13,6 +13,7 @@ from rtgenre.frontend.lookback import Lookback
 from rtgenre.pipeline_state import HALF, PipelineState
 from rtgenre.posterior.change import ChangeDetector
 from rtgenre.posterior.second import SecondOpinion, Verdict
+from rtgenre.posterior.smoothing import probabilities
 from rtgenre.records import TrackReason, TrackStart
 
 if TYPE_CHECKING:
@@ -97,10 +98,14 @@ class Tracks:
         state.report = state.change.peak
 
     def _compare(self, state: PipelineState) -> None:
-        """How probable is a cut between the two states? So much the young one's word counts in what is said."""
+        """How probable is a cut between the two states? So much the young one's word counts in what is said.
+
+        Posteriors are pooled as they are smoothed: in logarithms. A mean of probabilities would be less sure than it
+        is right.
+        """
         one, other = state.standing, state.young
         state.cut = cut = self._second.probability(one.probs, other.probs, other.heard, state.report)
-        state.probs = ((1.0 - cut) * one.probs + cut * other.probs).astype(one.probs.dtype)
+        state.probs = probabilities((1.0 - cut) * one.smoother.mean + cut * other.smoother.mean)
         state.music = (1.0 - cut) * one.music + cut * other.music
 
     def _judge(self, state: PipelineState) -> None:

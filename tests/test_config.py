@@ -72,6 +72,10 @@ def test_environment_values_are_toml_where_the_setting_is_not_text() -> None:
             "[posterior]\nnot_music_enter = 0.6\n",
             ["posterior.not_music_leave (default) is 0.5", "config.toml), 0.6", "let not_music_leave be at least"],
         ),
+        (
+            "[posterior]\nyoung_life_s = 2.0\n",
+            ["config.toml) is 2.0", "posterior.young_adopt_s (default), 5.0", "let young_life_s be at least"],
+        ),
         ("[model\n", ["not valid TOML", "line 1"]),
     ],
 )

@@ -275,8 +275,8 @@ def test_the_young_state_counts_as_much_as_a_cut_is_probable() -> None:
     cuts = []
     for spectrum in spectra(("metal", 4)):
         hop = pipeline.hop_of_power(spectrum, state)
-        mixed = (1.0 - state.cut) * state.standing.probs + state.cut * state.young.probs
-        np.testing.assert_allclose(hop.probs, mixed, atol=1e-6)
+        mixed = state.standing.probs ** (1.0 - state.cut) * state.young.probs**state.cut
+        np.testing.assert_allclose(hop.probs, mixed / mixed.sum(), atol=1e-6)
         assert hop.music == pytest.approx((1.0 - state.cut) * state.standing.music + state.cut * state.young.music)
         cuts.append(state.cut)
     assert cuts[0] < 0.1

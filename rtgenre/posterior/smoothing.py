@@ -72,6 +72,17 @@ class Smoother:
         weight = min(state.hops / self._onset, 1.0) ** 3
         state.weight += weight
         state.mean += max(self._least, weight / state.weight) * (log_posterior - state.mean)
-        smoothed = np.exp(state.mean - state.mean.max())
-        smoothed /= smoothed.sum()
-        return smoothed.astype(np.float32), state
+        return probabilities(state.mean), state
+
+
+def probabilities(log_posterior: NDArray[np.float64]) -> NDArray[np.float32]:
+    """From logarithms, less any constant, to probabilities.
+
+    Args:
+        log_posterior: (n_labels,) float64.
+
+    Returns:
+        (n_labels,) float32, sums to 1; a new array.
+    """
+    probs: NDArray[np.float64] = np.exp(log_posterior - log_posterior.max())
+    return (probs / probs.sum()).astype(np.float32)
