@@ -85,4 +85,5 @@ def probabilities(log_posterior: NDArray[np.float64]) -> NDArray[np.float32]:
         (n_labels,) float32, sums to 1; a new array.
     """
     probs: NDArray[np.float64] = np.exp(log_posterior - log_posterior.max())
-    return (probs / probs.sum()).astype(np.float32)
+    probs /= probs.sum()
+    return probs.astype(np.float32)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SECONDS = (1, 3, 5, 10, 30)
 CURVE_STEP_S = 0.5
 BINS = 10
+DRAWS = 1000
 _LEAST = 1e-12  # a float32 posterior may round to zero, whose logarithm would be the whole log loss
 
 
@@ -107,6 +108,7 @@ def figures(traces: Sequence[Trace], truth: Truth, sample_rate: int) -> dict[str
         "macro_f1": {s: macro_f1(a.best, truth) for s, a in after.items()},
         "log_loss": {s: log_loss(a.probs, truth.label) for s, a in after.items()},
         "ece": scores.calibration_error(last.probs, truth.label, BINS),
+        "ece_if_calibrated": ece_if_calibrated(last.probs, np.random.default_rng(0)),
         "ece_after": {s: scores.calibration_error(a.probs, truth.label, BINS) for s, a in after.items()},
         "reliability": reliability(last.probs, truth.label),
         "labels": list(truth.labels),
@@ -170,6 +172,25 @@ def reliability(probs: FloatArray, label: IntArray) -> list[dict[str, float | in
             }
         )
     return rows
+
+
+def ece_if_calibrated(probs: FloatArray, rng: np.random.Generator) -> dict[str, float]:
+    """The calibration error that so many clips would give were every probability right: never 0, as bins are small.
+
+    Source: consistency resampling, Bröcker & Smith, Increasing the Reliability of Reliability Diagrams (2007).
+
+    Args:
+        probs: (clips, n_labels) what was said.
+        rng: of the labels, drawn from just these probabilities.
+
+    Returns:
+        The mean of ``DRAWS`` draws, and the bound below which 95 % of them are.
+    """
+    below = np.cumsum(probs, axis=1) / probs.sum(axis=1, keepdims=True)
+    drawn = [
+        scores.calibration_error(probs, (below < rng.random((len(probs), 1))).sum(axis=1), BINS) for _ in range(DRAWS)
+    ]
+    return {"mean": float(np.mean(drawn)), "upper_95": float(np.quantile(drawn, 0.95))}
 
 
 def decided_right(answers: Answers, truth: Truth) -> BoolArray:

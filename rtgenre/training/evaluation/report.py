@@ -99,9 +99,12 @@ def _calibration(figures: Mapping[str, Any]) -> str:
         if r["clips"]
     ]
     last = list(figures["accuracy"])[-1]
+    perfect = figures["ece_if_calibrated"]
     return (
         f"## Calibration\n\nExpected calibration error {number(figures['ece'])} after {last} s, over ten bins of the "
-        f"highest probability.\n\n{_table(['highest probability', 'clips', 'mean', 'right'], rows)}"
+        f"highest probability. Were every probability right, so few clips would give {number(perfect['mean'])} on "
+        f"average, and less than {number(perfect['upper_95'])} in 95 % of cases.\n\n"
+        f"{_table(['highest probability', 'clips', 'mean', 'right'], rows)}"
     )
 
 

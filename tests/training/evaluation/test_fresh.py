@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rtgenre.training import scores
 from rtgenre.training.evaluation import fresh
 from rtgenre.training.evaluation.fresh import answers_after, figures
 from rtgenre.training.evaluation.listen import MUSIC, SILENCE, STATES
@@ -81,3 +82,16 @@ def test_silence_is_timed_from_the_end_of_the_clip() -> None:
 
 def test_labels_are_the_models() -> None:
     assert figures([trace([[0]])], truth([0]), RATE)["labels"] == list(LABELS)
+
+
+def test_even_right_probabilities_give_some_calibration_error_the_less_the_more_clips() -> None:
+    rng = np.random.default_rng(0)
+    probs = rng.dirichlet(np.full(4, 0.5), 4000)
+    few, many = (fresh.ece_if_calibrated(probs[:n], np.random.default_rng(1)) for n in (100, 4000))
+    assert 0.0 < many["mean"] < many["upper_95"] < few["mean"] < few["upper_95"] < 0.2
+    # Labels that are drawn from the very probabilities lie where they should: below the bound in 95 of 100 cases.
+    label = np.array([rng.choice(4, p=p) for p in probs])
+    assert scores.calibration_error(probs, label) < many["upper_95"]
+    # And sure answers that are right half of the time do not.
+    sure = np.array([[0.99, 0.01], [0.99, 0.01]] * 50)
+    assert scores.calibration_error(sure, np.array([0, 1] * 50)) > fresh.ece_if_calibrated(sure, rng)["upper_95"]
