@@ -216,7 +216,10 @@ class Pipeline:
         t_start_ns, heard = time.perf_counter_ns(), state.standing.frontend
         if hop.sounds:
             self.tracks.understand(state)
-            state.decision = self.policy.decide(state.probs, state.music, heard.hop, state.decision)
+            state.decision = self.policy.step(
+                state.probs, state.music, heard.hop, state.decision, changing=state.changing
+            )
+            self.tracks.judge(state)
         else:
             state.lookback.clear()
             state.decision = self.policy.silent(heard.hop, state.decision)

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from rtgenre.posterior.decision import DecisionState
     from rtgenre.records import FloatArray, TrackStart
 
-HALF = 0.5
-"""From this probability of a cut on, the young state is the one to believe."""
-
 
 @dataclass(slots=True)
 class PipelineState:
@@ -54,9 +51,14 @@ class PipelineState:
     resets: int = 0
 
     @property
+    def changing(self) -> bool:
+        """A cut is more probable than not: the young state is the one to believe."""
+        return self.cut >= 0.5
+
+    @property
     def own(self) -> OwnState | None:
         """What one's own labels remember; None where there are none."""
-        return (self.young if self.cut > HALF else self.standing).own
+        return (self.young if self.changing else self.standing).own
 
     def copy(self) -> Self:
         """A snapshot that shares nothing."""

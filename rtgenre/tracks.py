@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtgenre.frontend.lookback import Lookback
-from rtgenre.pipeline_state import HALF, PipelineState
+from rtgenre.pipeline_state import PipelineState
 from rtgenre.posterior.change import ChangeDetector
 from rtgenre.posterior.second import SecondOpinion, Verdict
 from rtgenre.posterior.smoothing import probabilities
@@ -67,7 +67,7 @@ class Tracks:
         return (state.standing, state.young) if state.young.heard else (state.standing,)
 
     def understand(self, state: PipelineState) -> None:
-        """From the model's outputs to smoothed probabilities, what they weigh, and whether the track is a new one."""
+        """From the model's outputs to smoothed probabilities, and what is said of both states together."""
         for hearing in self.hearings(state):
             self._ear.understand(hearing)
         new_hops, state.change = self._change.step(self._ear.change(state.standing), state.change)
@@ -76,8 +76,20 @@ class Tracks:
         if new_hops and not (state.young.heard and abs(state.young.heard - new_hops) <= self._same_cut):
             self._hear_again(new_hops, state)
         self._compare(state)
-        state.decision = self._policy.weigh(state.probs, state.music, state.decision, changing=state.cut >= HALF)
-        self._judge(state)
+
+    def judge(self, state: PipelineState) -> None:
+        """After the decision: adopt the young state, or begin it anew, when it is time."""
+        match self._second.verdict(state.cut, state.young.heard):
+            case Verdict.ADOPT:
+                self._begin_track(TrackReason.CHANGE, state.young.heard, state)
+                self._ear.take_over(state.young, state.standing)
+                state.decision = self._policy.begin_track(state.standing.heard, state.decision)
+                state.change = self._change.init_state()
+                state.cut = 0.0
+                state.resets += 1
+            case Verdict.DROP:
+                self._ear.forget(state.young)
+                state.cut = 0.0
 
     def forget(self, state: PipelineState) -> None:
         """Begin a new piece: nothing that was heard has a say in it."""
@@ -107,20 +119,6 @@ class Tracks:
         state.cut = cut = self._second.probability(one.probs, other.probs, other.heard, state.report)
         state.probs = probabilities((1.0 - cut) * one.smoother.mean + cut * other.smoother.mean)
         state.music = (1.0 - cut) * one.music + cut * other.music
-
-    def _judge(self, state: PipelineState) -> None:
-        """Adopt the young state, or begin it anew, when it is time."""
-        match self._second.verdict(state.cut, state.young.heard):
-            case Verdict.ADOPT:
-                self._begin_track(TrackReason.CHANGE, state.young.heard, state)
-                self._ear.take_over(state.young, state.standing)
-                state.decision = self._policy.begin_track(state.standing.heard, state.decision)
-                state.change = self._change.init_state()
-                state.cut = 0.0
-                state.resets += 1
-            case Verdict.DROP:
-                self._ear.forget(state.young)
-                state.cut = 0.0
 
     def _begin_track(self, reason: TrackReason, hops: int, state: PipelineState) -> None:
         """Count a track whose last ``hops`` hops have been heard."""

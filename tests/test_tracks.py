@@ -96,11 +96,8 @@ class Scripted:
 def make(**settings: float) -> Pipeline:
     ours = {"change_smoothing_s": 0.1, "change_delay_s": DELAY / HOPS_PER_S, "change_refractory_s": 3.0}
     ours |= {"change_threshold": 0.4, "change_lookback_s": 3.0, "margin": 0.08, "dwell_s": 1.0, "change_dwell_s": 0.5}
-    alone = {
-        "young_first_s": 3600.0,
-        "young_adopt_s": 0.0,
-        "cut_bias": 99.0,
-    }  # a report is believed at once, and nothing else
+    # A report is believed at once, and nothing else.
+    alone = {"young_first_s": 3600.0, "young_adopt_s": 0.0, "cut_bias": 99.0}
     return Pipeline(Frontend(SPEC), Scripted(), Calibration(), PolicySettings(**{**ours, **alone, **settings}))
 
 

@@ -78,8 +78,12 @@ class Calibration:
 
     def change(self, logit: float) -> float:
         """P(another track has begun)."""
-        odds = self.change_scale * logit + self.change_bias
-        return 1.0 / (1.0 + math.exp(-max(-_SURE, min(_SURE, odds))))
+        return logistic(self.change_scale * logit + self.change_bias)
+
+
+def logistic(log_odds: float) -> float:
+    """The probability whose log odds these are."""
+    return 1.0 / (1.0 + math.exp(-max(-_SURE, min(_SURE, log_odds))))
 
 
 def log_softmax(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:

@@ -45,7 +45,7 @@ class PolicySettings:
         not_music_leave: … until it is at least as probable as this.
         change_threshold: where the model reports a change as this probable, a young state begins at the cut; 1: never.
         change_smoothing_s: time constant of the smoothing of that probability; 0: none.
-        change_refractory_s: a track is not taken to end sooner than this after it began.
+        change_refractory_s: no change is reported sooner than this after a track began.
         change_delay_s: from a cut to the rise of the probability: the new track began so much earlier.
         change_lookback_s: at most so much of the new track is heard again, by a young state.
         young_first_s: a state so old has a young one beside it, for a second opinion.
@@ -189,47 +189,26 @@ class DecisionPolicy:
         state.challenger, state.challenged = -1, 0
         return self._decide(State.SILENCE, hop, state)
 
-    def step(self, posterior: NDArray[np.float32], music: float, hop: int, state: DecisionState) -> DecisionState:
-        """Decide on a hop that is not silent: ``weigh``, then ``decide``.
+    def step(
+        self,
+        posterior: NDArray[np.float32],
+        music: float,
+        hop: int,
+        state: DecisionState,
+        *,
+        changing: bool = False,
+    ) -> DecisionState:
+        """Decide on a hop that is not silent.
 
         Args:
             posterior: (n_labels,) smoothed, sums to 1.
             music: smoothed probability that this is music.
             hop: its index, for ``since_hop``.
             state: changed in place and returned.
-        """
-        return self.decide(posterior, music, hop, self.weigh(posterior, music, state))
-
-    def weigh(
-        self, posterior: NDArray[np.float32], music: float, state: DecisionState, *, changing: bool = False
-    ) -> DecisionState:
-        """Take a hop's probabilities in: who leads, and is it music?
-
-        Args:
-            posterior: as for ``step``.
-            music: likewise.
-            state: changed in place and returned.
             changing: another track has probably begun. The genre of the one before deserves no benefit of the doubt.
         """
+        self._weigh(posterior, state, changing=changing)
         state.doubted = state.doubted + 1 if music < self.settings.not_music_enter else 0
-        if state.leader < 0:
-            if state.heard >= self._warmup:
-                state.leader = int(posterior.argmax())
-            return state
-        margin, dwell = (0.0, self._change_dwell) if changing else (self.settings.margin, self._dwell)
-        best = int(posterior.argmax())
-        if best != state.leader and posterior[best] - posterior[state.leader] >= margin:
-            state.challenged = state.challenged + 1 if best == state.challenger else 1
-            state.challenger = best
-            if state.challenged >= dwell:
-                state.leader = best
-                state.challenger, state.challenged = -1, 0
-        else:
-            state.challenger, state.challenged = -1, 0
-        return state
-
-    def decide(self, posterior: NDArray[np.float32], music: float, hop: int, state: DecisionState) -> DecisionState:
-        """Say what the hops weighed so far amount to. Arguments as for ``step``."""
         if state.not_music:
             state.not_music = music < self.settings.not_music_leave
         else:
@@ -266,6 +245,23 @@ class DecisionPolicy:
         fresh = self.init_state()
         fresh.quiet = quiet
         return self._decide(State.SILENCE if silent else State.STARTING, hop, fresh)
+
+    def _weigh(self, posterior: NDArray[np.float32], state: DecisionState, *, changing: bool) -> None:
+        """Who leads, and for how long has another been about to take over?"""
+        if state.leader < 0:
+            if state.heard >= self._warmup:
+                state.leader = int(posterior.argmax())
+            return
+        margin, dwell = (0.0, self._change_dwell) if changing else (self.settings.margin, self._dwell)
+        best = int(posterior.argmax())
+        if best != state.leader and posterior[best] - posterior[state.leader] >= margin:
+            state.challenged = state.challenged + 1 if best == state.challenger else 1
+            state.challenger = best
+            if state.challenged >= dwell:
+                state.leader = best
+                state.challenger, state.challenged = -1, 0
+        else:
+            state.challenger, state.challenged = -1, 0
 
     def _decide(self, what: State, hop: int, state: DecisionState) -> DecisionState:
         label = self.labels[state.leader] if what is State.MUSIC else None

@@ -1,4 +1,4 @@
-"""Second opinion: how probable is it that a track began where the young state began? A Bayesian judge of four terms.
+"""Second opinion: how probable is it that a track began where the young state began?
 
 Running statistics that reach over a cut describe neither track. The model's own report of a change misses a quarter
 of the cuts; a young state, begun every few seconds, does not know the track before. How far what it says has
@@ -13,6 +13,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from rtgenre.posterior.calibration import logistic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +75,7 @@ class SecondOpinion:
             + settings.cut_age * math.log(heard / self._hops_per_s)
             + settings.cut_divergence * divergence(standing, young)
         )
-        return 0.5 * (1.0 + math.tanh(0.5 * odds))  # a logistic that does not overflow
+        return logistic(odds)
 
     def verdict(self, probability: float, heard: int) -> Verdict:
         """Whether it takes the place of the other, or begins anew.

@@ -33,8 +33,7 @@ class Listener:
     ) -> tuple[State, str | None]:
         for _ in range(hops):
             if self.policy.hear(level, self.state):
-                self.state = self.policy.weigh(probs, music, self.state, changing=self.changing)
-                self.state = self.policy.decide(probs, music, self.hop, self.state)
+                self.state = self.policy.step(probs, music, self.hop, self.state, changing=self.changing)
             else:
                 self.state = self.policy.silent(self.hop, self.state)
             self.hop += 1
