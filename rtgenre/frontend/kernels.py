@@ -32,6 +32,7 @@ from rtgenre.frontend.compiling import kernel, part
     N_GROUPS,
     N_MODULATION_BANDS,
     N_MODULATIONS,
+    N_TONAL,
     N_FRAME,
     MEL_ROWS,
     BAND_ROWS,
@@ -44,24 +45,34 @@ from rtgenre.frontend.compiling import kernel, part
     GROUPS_W,
     RESONATORS_W,
     MODULATION_W,
+    TONAL_W,
+    FOURIER_W,
     CONSTANTS_W,
     MEAN_SQUARE_M,
     CROSSINGS_M,
     POWER_M,
     SCRATCH_M,
     EXTREMES_M,
+    FILLED_M,
     LOG_MEL_M,
     CORRELATED_M,
     GROUPS_M,
+    CHROMA_M,
     LEVEL_M,
+    BIN_LEVEL_M,
     BEFORE_M,
+    BINS_BEFORE_M,
     RUNNING_M,
     DELTAS_M,
     CORRELATION_M,
     MODULATION_M,
+    TONAL_M,
+    TONAL_DELTAS_M,
     MFCC_OUT,
     LOG_MEL_OUT,
     CONTRAST_OUT,
+    FLATNESS_OUT,
+    SUSTAIN_OUT,
     CHROMA_OUT,
     CENTROID_OUT,
     BANDWIDTH_OUT,
@@ -71,9 +82,10 @@ from rtgenre.frontend.compiling import kernel, part
     RMS_OUT,
     CORRELATION_OUT,
     MODULATION_OUT,
+    TONAL_OUT,
     AGE_OUT,
     LAYOUT_SIZE,
-) = range(53)
+) = range(65)
 
 # From CONSTANTS_W on in ``weights``.
 (
@@ -92,6 +104,7 @@ from rtgenre.frontend.compiling import kernel, part
 MEL_BLOCK = 16  # mel rows are padded to whole blocks, so that no loop has a remainder
 _SUM_BLOCK = 32
 _BAND_BLOCK = 32
+SUSTAIN_BINS = 4  # taken together: a partial that wavers by a bin is still held
 
 _F0 = np.float32(0.0)
 _TINY = np.float32(1.1754944e-38)  # smallest normal float32: librosa divides by nothing smaller
@@ -277,6 +290,15 @@ def rise(now: Any, before: Any) -> Any:
         d = now[i] - before[i]
         total += max(_F0, d)
     return total / np.float32(now.size)
+
+
+@part
+def mean_of(values: Any) -> Any:
+    """Plain mean."""
+    total = _F0
+    for i in range(values.size):
+        total += values[i]
+    return total / np.float32(values.size)
 
 
 @part
@@ -505,9 +527,70 @@ def contrast_block(weights: Any, layout: Any, memory: Any, magnitude: Any, out: 
 
 
 @part
-def chroma_block(weights: Any, layout: Any, power: Any, out: Any) -> None:
-    """Chroma, the strongest pitch class 1; all 0 in silence."""
-    chroma = out[layout[CHROMA_OUT] : layout[CHROMA_OUT] + layout[N_CHROMA]]
+def fill_block(weights: Any, layout: Any, memory: Any, power: Any, heard: int) -> None:
+    """The spectrum with a floor, for what would otherwise depend on what is not there: left in ``memory``.
+
+    The floor follows the running mean power of all bins, as in ``follow_level``; without one it is a fixed power.
+    """
+    constants = weights[layout[CONSTANTS_W] : layout[CONSTANTS_W] + N_CONSTANTS]
+    level = memory[layout[BIN_LEVEL_M] : layout[BIN_LEVEL_M] + 1]
+    level[0] += max(_ONE / np.float32(heard + 1), constants[LEVEL_ALPHA]) * (mean_of(power) - level[0])
+    floor = constants[FLOOR_SHARE] * level[0]
+    lowest = _TINY if constants[FLOOR_SHARE] > _F0 else constants[LOG_FLOOR]  # a fixed one would tell the gain
+    filled = memory[layout[FILLED_M] : layout[FILLED_M] + power.size]
+    for i in range(power.size):
+        filled[i] = max(power[i] + floor, lowest)
+
+
+@part
+def sustain_block(layout: Any, memory: Any, follows: bool, out: Any) -> None:
+    """Sustain: how much of each octave band's power stays where it was from frame to frame, from 0 to 1.
+
+    Over neighbours of ``SUSTAIN_BINS`` bins: the smaller of now and before, summed, over the larger. Held tones stay,
+    beats and noise do not. A frame that follows none gets one half.
+    """
+    n_bands = layout[N_BANDS]
+    rows = layout[layout[BAND_ROWS] :]
+    filled = memory[layout[FILLED_M] : layout[FILLED_M] + layout[N_BINS]]
+    before = memory[layout[BINS_BEFORE_M] : layout[BINS_BEFORE_M] + layout[N_BINS]]
+    at = 0
+    for b in range(n_bands):
+        start, n = rows[3 * b], rows[3 * b + 1] - rows[3 * b]
+        width = min(SUSTAIN_BINS, n)
+        less, more = _F0, _F0
+        for k in range(n // width):
+            now = _F0
+            for i in range(width):
+                now += filled[start + k * width + i]
+            less += min(now, before[at])
+            more += max(now, before[at])
+            before[at] = now
+            at += 1
+        out[b] = less / more if follows else _HALF
+
+
+@part
+def flatness_block(layout: Any, memory: Any, out: Any) -> None:
+    """Flatness: arithmetic over geometric mean of each octave band's power, in dB; 0 is as flat as can be.
+
+    Takes the logarithm of the filled spectrum where it lies: nothing after this can read it.
+    """
+    n_bands = layout[N_BANDS]
+    rows = layout[layout[BAND_ROWS] :]
+    filled = memory[layout[FILLED_M] : layout[FILLED_M] + layout[N_BINS]]
+    means = memory[layout[EXTREMES_M] : layout[EXTREMES_M] + n_bands]
+    for b in range(n_bands):
+        means[b] = mean_of(filled[rows[3 * b] : rows[3 * b + 1]])
+    to_decibels(means, _TINY)
+    to_decibels(filled, _TINY)
+    for b in range(n_bands):
+        out[b] = means[b] - mean_of(filled[rows[3 * b] : rows[3 * b + 1]])
+
+
+@part
+def chroma_block(weights: Any, layout: Any, memory: Any, power: Any, out: Any) -> None:
+    """Chroma, the strongest pitch class 1; all 0 in silence. Left in ``memory`` for ``tonal_block``, too."""
+    chroma = memory[layout[CHROMA_M] : layout[CHROMA_M] + layout[N_CHROMA]]
     dense(weights[layout[CHROMA_W] :], power, chroma)
     most = _F0
     for c in range(chroma.size):
@@ -515,6 +598,8 @@ def chroma_block(weights: Any, layout: Any, power: Any, out: Any) -> None:
     if most > _TINY:
         for c in range(chroma.size):
             chroma[c] /= most
+    if layout[CHROMA_OUT] >= 0:
+        out[layout[CHROMA_OUT] : layout[CHROMA_OUT] + chroma.size] = chroma
 
 
 @part
@@ -572,6 +657,39 @@ def modulation_block(weights: Any, layout: Any, memory: Any, heard: int, out: An
 
 
 @part
+def tonal_block(weights: Any, layout: Any, memory: Any, heard: int, follows: bool, out: Any) -> None:
+    """What the running chroma is like in whatever key: three kinds of values for every time constant.
+
+    First the magnitudes of its Fourier transform around the circle of pitch classes, over its sum: a transposition
+    turns phases only. Then its mean (how many pitch classes sound beside the strongest), and the means over pitch
+    classes of their spreads and deltas (how much the harmony moves).
+    """
+    n, n_times = layout[N_CHROMA], layout[N_TONAL]
+    chroma = memory[layout[CHROMA_M] : layout[CHROMA_M] + n]
+    ran = memory[layout[CHROMA_M] : layout[CHROMA_M] + n * (1 + 3 * n_times)]
+    alphas = weights[layout[TONAL_W] : layout[TONAL_W] + n_times]
+    running_statistics(chroma, alphas, heard, 3, memory[layout[TONAL_M] :], ran)
+    running_deltas(chroma, alphas, follows, memory[layout[TONAL_DELTAS_M] :], ran)
+    n_waves = n // 2
+    fourier = weights[layout[FOURIER_W] : layout[FOURIER_W] + 2 * n_waves * n]
+    for j in range(n_times):
+        at = n * (1 + 3 * j)
+        mean = ran[at : at + n]
+        here = out[j * (n_waves + 3) : (j + 1) * (n_waves + 3)]
+        level = mean_of(mean)
+        scale = _ONE / max(level * np.float32(n), _TINY)
+        for k in range(n_waves):
+            re, im = _F0, _F0
+            for c in range(n):
+                re += fourier[2 * k * n + c] * mean[c]
+                im += fourier[(2 * k + 1) * n + c] * mean[c]
+            here[k] = math.sqrt(re * re + im * im) * scale
+        here[n_waves] = level
+        here[n_waves + 1] = mean_of(ran[at + n : at + 2 * n])
+        here[n_waves + 2] = mean_of(ran[at + 2 * n : at + 3 * n])
+
+
+@part
 def age_block(cap: Any, heard: int, out: Any) -> None:
     """How many frames have been heard, this one included and at most ``cap``, on two scales.
 
@@ -592,6 +710,8 @@ def memory_blocks(weights: Any, layout: Any, memory: Any, heard: int, follows: b
         correlation_block(weights, layout, memory, heard, out)
     if layout[N_MODULATIONS] > 0:
         modulation_block(weights, layout, memory, heard, out)
+    if layout[N_TONAL] > 0:
+        tonal_block(weights, layout, memory, heard, follows, out[layout[TONAL_OUT] :])
     if layout[AGE_OUT] >= 0:
         age_block(weights[layout[CONSTANTS_W] + AGE_CAP], heard, out[layout[AGE_OUT] :])
 
@@ -619,8 +739,14 @@ def frame_of_power(weights: Any, layout: Any, memory: Any, heard: int, follows: 
         mel_block(weights, layout, memory, heard, follows, out)
     if layout[CONTRAST_OUT] >= 0:
         contrast_block(weights, layout, memory, magnitude, out)
-    if layout[CHROMA_OUT] >= 0:
-        chroma_block(weights, layout, power, out)
+    if layout[SUSTAIN_OUT] >= 0 or layout[FLATNESS_OUT] >= 0:
+        fill_block(weights, layout, memory, power, heard)
+    if layout[SUSTAIN_OUT] >= 0:
+        sustain_block(layout, memory, follows, out[layout[SUSTAIN_OUT] :])
+    if layout[FLATNESS_OUT] >= 0:
+        flatness_block(layout, memory, out[layout[FLATNESS_OUT] :])
+    if layout[N_CHROMA] > 0:
+        chroma_block(weights, layout, memory, power, out)
     moments_block(weights, layout, magnitude, out)
     if layout[ZCR_OUT] >= 0:
         out[layout[ZCR_OUT]] = memory[layout[CROSSINGS_M]]

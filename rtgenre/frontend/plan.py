@@ -22,6 +22,8 @@ _OUT_SLOTS: dict[Feature, int] = {
     "mfcc": kernels.MFCC_OUT,
     "log_mel": kernels.LOG_MEL_OUT,
     "contrast": kernels.CONTRAST_OUT,
+    "flatness": kernels.FLATNESS_OUT,
+    "sustain": kernels.SUSTAIN_OUT,
     "chroma": kernels.CHROMA_OUT,
     "centroid": kernels.CENTROID_OUT,
     "bandwidth": kernels.BANDWIDTH_OUT,
@@ -124,7 +126,7 @@ def make_plan(spec: FrontendSpec) -> Plan:
     layout[kernels.CONSTANTS_W] = slab.add(_constants(spec))
 
     n_mels = spec.n_mels if spec.uses_mel else 0
-    n_bands = spec.n_contrast_bands + 1 if "contrast" in spec.features else 0
+    n_bands = spec.n_contrast_bands + 1 if spec.uses_bands else 0
     if n_mels:
         mel_rows, mel = _mel_rows(tables.mel_weights(spec.sample_rate, spec.n_fft, n_mels, spec.fmin_hz, spec.fmax_hz))
         layout[kernels.N_MELS], layout[kernels.N_MFCC] = n_mels, spec.n_mfcc
@@ -139,10 +141,13 @@ def make_plan(spec: FrontendSpec) -> Plan:
             spec.sample_rate, spec.n_fft, n_bands - 1, spec.contrast_fmin_hz, spec.contrast_quantile
         ):
             rows += band
-    if "chroma" in spec.features:
+    if spec.uses_chroma:
         layout[kernels.N_CHROMA] = spec.n_chroma
         layout[kernels.CHROMA_W] = slab.add(tables.chroma_weights(spec.sample_rate, spec.n_fft, spec.n_chroma))
+        layout[kernels.CHROMA_M] = memory.reserve(spec.n_chroma * (1 + 3 * len(spec.tonal_s)))
     layout[kernels.EXTREMES_M] = memory.reserve(2 * n_bands)
+    if spec.uses_filled:
+        layout[kernels.FILLED_M] = memory.reserve(spec.n_bins)
     layout[kernels.LOG_MEL_M] = memory.reserve(n_mels)
     if spec.correlation_s:
         layout[kernels.CORRELATED_ROWS] = kernels.LAYOUT_SIZE + len(rows)
@@ -227,10 +232,19 @@ def _place_statistics(spec: FrontendSpec, layout: NDArray[np.int32], slab: _Slab
         layout[kernels.MODULATION_OUT] = at
         layout[kernels.GROUPS_M] = memory.reserve(n_groups + 2 * n_groups * n_bands)
     at += spec.n_modulations
+    if spec.tonal_s:
+        layout[kernels.N_TONAL] = len(spec.tonal_s)
+        layout[kernels.TONAL_W] = slab.add(_weights_of(spec, spec.tonal_s))
+        layout[kernels.FOURIER_W] = slab.add(tables.fourier_rows(spec.n_chroma))
+        layout[kernels.TONAL_OUT] = at
+    at += spec.n_tonal
     layout[kernels.AGE_OUT] = at if spec.age else -1
 
     kept = memory.size
     layout[kernels.LEVEL_M] = memory.reserve(2)
+    if spec.uses_filled:
+        layout[kernels.BIN_LEVEL_M] = memory.reserve(1)
+        layout[kernels.BINS_BEFORE_M] = memory.reserve(spec.n_bins)
     layout[kernels.BEFORE_M] = memory.reserve(spec.n_mels if spec.uses_mel else 0)
     if spec.running_s:
         layout[kernels.N_RUNNING] = len(spec.running_s)
@@ -243,4 +257,7 @@ def _place_statistics(spec: FrontendSpec, layout: NDArray[np.int32], slab: _Slab
         layout[kernels.CORRELATION_M] = memory.reserve(len(spec.correlation_s) * n_correlated * (1 + n_correlated))
     if spec.modulation_s:
         layout[kernels.MODULATION_M] = memory.reserve(n_groups + (3 + len(spec.modulation_s)) * n_groups * n_bands)
+    if spec.tonal_s:
+        layout[kernels.TONAL_M] = memory.reserve(2 * len(spec.tonal_s) * spec.n_chroma)
+        layout[kernels.TONAL_DELTAS_M] = memory.reserve(1 + (1 + len(spec.tonal_s)) * spec.n_chroma)
     return kept

@@ -13,9 +13,23 @@ from rtgenre.frontend import tables
 
 Window = Literal["hann", "hanning"]
 Scaling = Literal["spectrum", "density"]
-Feature = Literal["mfcc", "log_mel", "contrast", "chroma", "centroid", "bandwidth", "rolloff", "flux", "zcr", "rms"]
+Feature = Literal[
+    "mfcc",
+    "log_mel",
+    "contrast",
+    "flatness",
+    "sustain",
+    "chroma",
+    "centroid",
+    "bandwidth",
+    "rolloff",
+    "flux",
+    "zcr",
+    "rms",
+]
 FEATURES: tuple[Feature, ...] = get_args(Feature)
 MEL_FEATURES = frozenset({"mfcc", "log_mel", "flux"})
+FILLED_FEATURES = frozenset({"flatness", "sustain"})  # of octave bands of a spectrum with a floor
 AGE_NAMES = ("age_log", "age_start")
 
 # Part of the fingerprint: raise it whenever a kernel gives other values for the same numbers.
@@ -27,12 +41,14 @@ _SWITCHED: dict[str, tuple[str, ...]] = {
     "running_deltas": (),
     "correlation_s": ("n_correlated_mfcc", "correlate_contrast"),
     "modulation_s": ("n_modulation_groups", "n_modulation_bands", "modulation_min_hz", "modulation_max_hz"),
+    "tonal_s": (),
     "age": (),
     "floor_below_db": ("floor_level_s",),
     "level_db": (),
     "contrast_ceiling_db": (),
 }
-_TIMES = ("running_s", "correlation_s", "modulation_s")
+_TIMES = ("running_s", "correlation_s", "modulation_s", "tonal_s")
+_TONAL_NAMES = ("level", "spread", "delta")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +70,8 @@ class FrontendSpec:
         fmax_hz: upper edge of the highest mel band.
         log_floor_db: absolute floor of the log-mel spectrum, 10·log10 of power.
         n_mfcc: cepstral coefficients, the zeroth included.
-        n_contrast_bands: octave bands of spectral contrast above the lowest; one value more is given.
+        n_contrast_bands: octave bands of spectral contrast, flatness and sustain above the lowest; one value more is
+            given.
         contrast_fmin_hz: upper edge of the lowest contrast band.
         contrast_quantile: share of a band's bins that makes its peak, and its valley.
         contrast_floor_db: absolute floor of peaks and valleys, 10·log10 of magnitude.
@@ -72,6 +89,9 @@ class FrontendSpec:
         n_modulation_bands: resonators a group, geometrically spaced.
         modulation_min_hz: centre of the lowest resonator.
         modulation_max_hz: centre of the highest resonator, below half the hop rate.
+        tonal_s: time constants; for each, what the running chroma is like in whatever key: magnitudes of its Fourier
+            transform around the circle of pitch classes (Bernardes et al. 2016, "A multi-level tonal interval space",
+            whose vectors have these lengths), its mean level, and how much it moves.
         age: append two values that tell how much the running values above have heard.
         floor_below_db: how far below the running mean level of the mel bands a noise floor is laid; 0 lays none.
         floor_level_s: time constant of that level.
@@ -109,6 +129,7 @@ class FrontendSpec:
     n_modulation_bands: int = 9
     modulation_min_hz: float = 0.15
     modulation_max_hz: float = 5.5
+    tonal_s: tuple[float, ...] = ()
     age: bool = False
     floor_below_db: float = 0.0
     floor_level_s: float = 5.0
@@ -122,7 +143,7 @@ class FrontendSpec:
         self._check_features()
         if self.uses_mel:
             self._check_mel()
-        if "contrast" in self.features:
+        if self.uses_bands:
             self._check_contrast()
         _require(self.n_chroma in (12, 24, 36), "n_chroma", self.n_chroma, "12, 24 or 36")
         _require(0.0 < self.rolloff_fraction < 1.0, "rolloff_fraction", self.rolloff_fraction, "between 0 and 1")
@@ -256,6 +277,21 @@ class FrontendSpec:
         return bool(self.modulation_s) or not MEL_FEATURES.isdisjoint(self.features)
 
     @property
+    def uses_bands(self) -> bool:
+        """Whether any value is made from octave bands."""
+        return self.uses_filled or "contrast" in self.features
+
+    @property
+    def uses_filled(self) -> bool:
+        """Whether any value is made from the spectrum with a floor."""
+        return not FILLED_FEATURES.isdisjoint(self.features)
+
+    @property
+    def uses_chroma(self) -> bool:
+        """Whether any value is made from chroma."""
+        return bool(self.tonal_s) or "chroma" in self.features
+
+    @property
     def hops_per_s(self) -> float:
         """Frames per second."""
         return self.sample_rate / self.hop
@@ -267,6 +303,8 @@ class FrontendSpec:
             "mfcc": self.n_mfcc,
             "log_mel": self.n_mels,
             "contrast": self.n_contrast_bands + 1,
+            "flatness": self.n_contrast_bands + 1,
+            "sustain": self.n_contrast_bands + 1,
             "chroma": self.n_chroma,
         }
         return {feature: many.get(feature, 1) for feature in self.features}
@@ -315,13 +353,19 @@ class FrontendSpec:
         return self.n_modulation_groups * self.n_modulation_bands * len(self.modulation_s)
 
     @property
+    def n_tonal(self) -> int:
+        """Values of the running chroma in whatever key."""
+        return (self.n_chroma // 2 + len(_TONAL_NAMES)) * len(self.tonal_s)
+
+    @property
     def n_features(self) -> int:
-        """Values of one frame, in this order: features, running values, correlations, modulations, age."""
+        """Values of one frame, in this order: features, running values, correlations, modulations, tonal, age."""
         return (
             self.n_frame_features
             + self.n_running
             + self.n_correlations
             + self.n_modulations
+            + self.n_tonal
             + (len(AGE_NAMES) if self.age else 0)
         )
 
@@ -329,7 +373,8 @@ class FrontendSpec:
     def feature_names(self) -> tuple[str, ...]:
         """A name for every value of the frame, in order.
 
-        Like ``mfcc_3``, ``contrast_0_mean_2.5s``, ``corr_8s_mfcc_2_contrast_1``, ``mod_6s_mel_3_0.58hz``.
+        Like ``mfcc_3``, ``contrast_0_mean_2.5s``, ``corr_8s_mfcc_2_contrast_1``, ``mod_6s_mel_3_0.58hz``,
+        ``tonal_10s_5``, ``tonal_10s_spread``.
         """
         frame = [
             feature if size == 1 and feature not in ("mfcc", "log_mel") else f"{feature}_{i}"
@@ -347,6 +392,11 @@ class FrontendSpec:
                 for tau in self.modulation_s
                 for group in range(self.n_modulation_groups)
                 for hz in self.modulation_hz
+            ),
+            *(
+                f"tonal_{tau:g}s_{name}"
+                for tau in self.tonal_s
+                for name in (*range(1, self.n_chroma // 2 + 1), *_TONAL_NAMES)
             ),
             *(AGE_NAMES if self.age else ()),
         )
@@ -372,8 +422,8 @@ class FrontendSpec:
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the canonical JSON of every number, and of the definition's version.
 
-        Running deltas, correlations, modulations and age are part of it where they are switched on: two specs
-        that differ in a number of what is off give equal features, and checkpoints from before stay valid.
+        Running deltas, correlations, modulations, tonal values and age are part of it where they are switched on: two
+        specs that differ in a number of what is off give equal features, and checkpoints from before stay valid.
         """
         numbers = self.to_dict()
         for switch, others in _SWITCHED.items():

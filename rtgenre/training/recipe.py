@@ -5,10 +5,11 @@ from __future__ import annotations
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.model.architecture import Architecture
 
-# Timbre (MFCC, contrast) over three spans of time, how its parts move together, and rhythm; a floor and a ceiling keep
-# out what lossy coders do to the quiet parts of a spectrum, and a target for the level how loud the music comes in.
+# Timbre (MFCC, contrast, flatness, sustain) over three spans of time, how its parts move together, rhythm, and harmony
+# in whatever key; floors and a ceiling keep out what lossy coders do to the quiet parts of a spectrum, and a target for
+# the level how loud the music comes in.
 SPEC = FrontendSpec(
-    features=("mfcc", "contrast"),
+    features=("mfcc", "contrast", "flatness", "sustain"),
     contrast_quantile=0.45,
     contrast_ceiling_db=14.0,
     floor_below_db=45.0,
@@ -17,6 +18,7 @@ SPEC = FrontendSpec(
     running_deltas=True,
     correlation_s=(8.0,),
     modulation_s=(6.0,),
+    tonal_s=(2.5, 10.0, 40.0),
     age=True,
 )
 

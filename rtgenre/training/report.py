@@ -21,8 +21,8 @@ This page was generated from `metrics.json` by `rtgenre train`; do not edit it.
   channels and running statistics (the encoder); its embedding, beside {n_features} features of the frontend, goes
   through a committee of dense layers ({trunk}) and an LSTM of {hidden} beside it. All state is carried from hop to hop.
 - **Features**: {features}; window {n_fft}, hop {hop} samples at {sample_rate} Hz; running means, spreads and deltas
-  ({running} s), correlations ({correlation} s) and modulation energies ({modulation} s). `model.json` has the exact
-  definition; its fingerprint is checked at every start.
+  ({running} s), correlations ({correlation} s), modulation energies ({modulation} s) and what the chroma is like in
+  whatever key ({tonal} s). `model.json` has the exact definition; its fingerprint is checked at every start.
 - **Labels**: {labels}. Two more outputs tell music from what is none, and a new track from the one before.
 - **Weights**: `model.safetensors`, SHA-256 `{sha256}`.
 
@@ -109,6 +109,7 @@ def model_card(metrics: Mapping[str, Any], model: Checkpoint) -> str:
         running=_times(spec.running_s),
         correlation=_times(spec.correlation_s),
         modulation=_times(spec.modulation_s),
+        tonal=_times(spec.tonal_s),
         labels=", ".join(model.labels),
         n_labels=len(model.labels),
         sha256=model.sha256,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import librosa
 import numpy as np
 
+from rtgenre.frontend import tables
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,6 +32,8 @@ def librosa_frames(x: NDArray[np.float32], spec: FrontendSpec, feature: str) -> 
         "log_mel": lambda: log_mel,
         "mfcc": lambda: librosa.feature.mfcc(S=log_mel, n_mfcc=spec.n_mfcc),
         "contrast": lambda: contrast(magnitude, spec),
+        "flatness": lambda: flatness(magnitude**2, spec),
+        "sustain": lambda: sustain(magnitude**2, spec),
         "chroma": lambda: librosa.feature.chroma_stft(S=magnitude**2, n_fft=spec.n_fft, tuning=0.0, **rate),
         "centroid": lambda: librosa.feature.spectral_centroid(S=magnitude, **rate),
         "bandwidth": lambda: librosa.feature.spectral_bandwidth(S=magnitude, **rate),
@@ -39,6 +43,32 @@ def librosa_frames(x: NDArray[np.float32], spec: FrontendSpec, feature: str) -> 
         "rms": lambda: librosa.feature.rms(y=x.astype(np.float64), **framing),
     }
     return np.asarray(make[feature](), np.float64).T
+
+
+def flatness(power: NDArray[np.float64], spec: FrontendSpec) -> NDArray[np.float64]:
+    """Librosa's flatness (with ``amin``) of each band, as dB above the geometric mean."""
+    bands = tables.contrast_bands(
+        spec.sample_rate, spec.n_fft, spec.n_contrast_bands, spec.contrast_fmin_hz, spec.contrast_quantile
+    )
+    amin = 10.0 ** (spec.log_floor_db / 10.0)
+    rows = [librosa.feature.spectral_flatness(S=power[b.start : b.stop], amin=amin, power=1.0) for b in bands]
+    return -10.0 * np.log10(np.concatenate(rows))
+
+
+def sustain(power: NDArray[np.float64], spec: FrontendSpec) -> NDArray[np.float64]:
+    """What of each band's power, four bins together, is where it was a frame before; librosa has nothing like it."""
+    filled = np.maximum(power, 10.0 ** (spec.log_floor_db / 10.0))
+    rows = []
+    for start, stop, _ in tables.contrast_bands(
+        spec.sample_rate, spec.n_fft, spec.n_contrast_bands, spec.contrast_fmin_hz, spec.contrast_quantile
+    ):
+        width = min(4, stop - start)
+        n = (stop - start) // width
+        pooled = filled[start : start + n * width].reshape(n, width, -1).sum(axis=1)
+        now, before = pooled[:, 1:], pooled[:, :-1]
+        kept = np.minimum(now, before).sum(axis=0) / np.maximum(now, before).sum(axis=0)
+        rows.append(np.concatenate(([0.5], kept)))
+    return np.stack(rows)
 
 
 def contrast(magnitude: NDArray[np.float64], spec: FrontendSpec) -> NDArray[np.float64]:

@@ -53,12 +53,23 @@ def groups(log_mel: Float64Array, n_groups: int) -> Float64Array:
     return np.stack([log_mel[:, a:b].mean(axis=1) for a, b in pairwise(edges)], axis=1)
 
 
-def remembered(frames: Any, log_mel: Any, spec: FrontendSpec, broken: tuple[int, ...] = ()) -> Float64Array:
+def tonal(chroma: Float64Array, tau_s: float, rate: float, broken: tuple[int, ...]) -> list[Any]:
+    """Of chroma (n, n_chroma): magnitudes by numpy's FFT over the sum; mean level; how much it moves."""
+    a = weights(len(chroma), tau_s, rate)
+    mean = a @ chroma
+    wave = np.abs(np.fft.rfft(mean))
+    steps = np.delete(np.diff(chroma, axis=0), [t - 1 for t in broken], axis=0)
+    square = weights(len(steps), tau_s, rate) @ steps**2 if len(steps) else np.zeros(chroma.shape[1])
+    spread = np.sqrt(a @ (chroma - mean) ** 2)
+    return [wave[1:] / max(wave[0], 1e-30), [mean.mean(), spread.mean(), np.sqrt(square).mean()]]
+
+
+def remembered(frames: Any, inside: Any, spec: FrontendSpec, broken: tuple[int, ...] = ()) -> Float64Array:
     """All values beyond the frame's own after the last of some frames.
 
     Args:
         frames: (n, n_frame_features) what the frontend says of each frame.
-        log_mel: (n, n_mels) dB.
+        inside: (n, n_mels + n_chroma) what lies behind them: log-mel in dB, beside it chroma.
         spec: what to compute.
         broken: frames that do not follow the one before.
 
@@ -66,6 +77,7 @@ def remembered(frames: Any, log_mel: Any, spec: FrontendSpec, broken: tuple[int,
         (n_features - n_frame_features,) float64.
     """
     x = np.asarray(frames, np.float64)
+    log_mel, chroma = np.split(np.asarray(inside, np.float64), [spec.n_mels], axis=1)
     n, rate = len(x), spec.hops_per_s
     steps = np.delete(np.diff(x, axis=0), [t - 1 for t in broken], axis=0)
     parts: list[Any] = []
@@ -89,8 +101,10 @@ def remembered(frames: Any, log_mel: Any, spec: FrontendSpec, broken: tuple[int,
         correlation = covariance / np.sqrt(np.outer(own, own) + 1e-3)
         parts.append(correlation[np.tril_indices(y.shape[1], -1)])
     if spec.modulation_s:
-        energies = modulation_bank(groups(np.asarray(log_mel, np.float64), spec.n_modulation_groups), spec)
+        energies = modulation_bank(groups(log_mel, spec.n_modulation_groups), spec)
         parts += [np.log(np.tensordot(weights(n, tau, rate), energies, 1) + 0.3).ravel() for tau in spec.modulation_s]
+    for tau in spec.tonal_s:
+        parts += tonal(chroma, tau, rate, broken)
     if spec.age:
         heard = min(n, round(29.0 * rate))
         parts.append([np.log(heard / 40.0), 2.0 * min(1.0, 12.0 / heard) - 1.0])

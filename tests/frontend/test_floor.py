@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Float64Array = NDArray[np.float64]
 
 FLOOR = FrontendSpec(features=("log_mel",), running_s=(), floor_below_db=45.0, floor_level_s=2.0, log_floor_db=-160.0)
-LEVEL = replace(FLOOR, features=("log_mel", "mfcc", "contrast"), level_db=-23.0, contrast_floor_db=-100.0)
+LEVEL = replace(FLOOR, features=("log_mel", "mfcc", "contrast", "flatness"), level_db=-23.0, contrast_floor_db=-100.0)
 CEILING = FrontendSpec(features=("contrast",), running_s=(), contrast_quantile=0.45, contrast_ceiling_db=14.0)
 
 
@@ -71,6 +71,20 @@ def test_the_floor_is_a_share_of_the_running_level(below_db: float, level_s: flo
     assert (ours >= bare).all()
     assert (ours - bare).max() > 10.0, "the floor was nowhere felt"
     assert (ours - bare)[1].min() < 0.05, "what is as loud as the level stays as it is"
+
+
+def test_flatness_has_a_floor_below_the_running_level_of_all_bins() -> None:
+    spec, power = replace(FLOOR, features=("flatness",)), powers()
+    expected = []
+    for t, row in enumerate(power.astype(np.float64)):
+        level = weights(t + 1, spec.floor_level_s, spec.hops_per_s) @ power[: t + 1].astype(np.float64).mean(axis=1)
+        filled = row + level * 10.0 ** (-spec.floor_below_db / 10.0)
+        parts = [
+            filled[b.start : b.stop]
+            for b in tables.contrast_bands(spec.sample_rate, spec.n_fft, 6, spec.contrast_fmin_hz, 0.2)
+        ]
+        expected.append([10.0 * np.log10(part.mean()) - 10.0 * np.log10(part).mean() for part in parts])
+    np.testing.assert_allclose(frames(spec, power), expected, rtol=0, atol=1e-3)  # dB
 
 
 def test_without_a_floor_log_mel_is_bare() -> None:

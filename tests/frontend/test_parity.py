@@ -16,6 +16,8 @@ TOLERANCE = {
     "mfcc": 1e-3,
     "log_mel": 5e-3,  # dB; a quiet band beside a loud one keeps fewer of float32's digits
     "contrast": 0.05,  # dB
+    "flatness": 0.01,  # dB
+    "sustain": 1e-4,
     "chroma": 1e-5,
     "centroid": 0.01,  # Hz
     "bandwidth": 0.02,  # Hz; the second moment weighs what float32 rounds off with (f - centroid)²

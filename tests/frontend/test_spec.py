@@ -129,6 +129,7 @@ def test_every_number_is_in_the_fingerprint() -> None:
         "n_modulation_bands": 7,
         "modulation_min_hz": 0.2,
         "modulation_max_hz": 5.0,
+        "tonal_s": (5.0,),
         "age": True,
         "floor_below_db": 60.0,
         "floor_level_s": 3.0,

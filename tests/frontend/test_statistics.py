@@ -19,7 +19,12 @@ from tests import signals
 from tests.frontend import statistics_reference as reference
 
 FULL = FrontendSpec(
-    running_s=(2.5, 10.0, 40.0), running_deltas=True, correlation_s=(8.0,), modulation_s=(6.0,), age=True
+    running_s=(2.5, 10.0, 40.0),
+    running_deltas=True,
+    correlation_s=(8.0,),
+    modulation_s=(6.0,),
+    tonal_s=(2.5, 40.0),
+    age=True,
 )
 SMALL = FrontendSpec(
     n_fft=256,
@@ -36,6 +41,7 @@ SMALL = FrontendSpec(
     n_modulation_bands=4,
     modulation_min_hz=0.5,
     modulation_max_hz=30.0,
+    tonal_s=(0.3, 3.0),
     age=True,
 )
 SPECS = {
@@ -45,14 +51,23 @@ SPECS = {
     "mfcc_correlated": replace(SMALL, correlate_contrast=False),
     "contrast_only": replace(SMALL, features=("contrast",), running_deltas=False),
     "modulation_only": replace(
-        SMALL, features=("rms",), running_s=(), running_deltas=False, correlation_s=(), age=False
+        SMALL, features=("rms",), running_s=(), running_deltas=False, correlation_s=(), tonal_s=(), age=False
     ),
+    "tonal_only": FrontendSpec(features=("rms",), running_s=(), tonal_s=(4.0,), n_chroma=24),
+    "tonal_beside_chroma": replace(SMALL, features=("chroma", "mfcc"), correlate_contrast=False),
 }
 
 
-def only_log_mel(spec: FrontendSpec) -> FrontendSpec:
+def inside(spec: FrontendSpec) -> FrontendSpec:
+    """What lies behind the values that remember: log-mel beside chroma."""
     return FrontendSpec(
-        n_fft=spec.n_fft, hop=spec.hop, n_mels=spec.n_mels, n_mfcc=spec.n_mfcc, features=("log_mel",), running_s=()
+        n_fft=spec.n_fft,
+        hop=spec.hop,
+        n_mels=spec.n_mels,
+        n_mfcc=spec.n_mfcc,
+        n_chroma=spec.n_chroma,
+        features=("log_mel", "chroma"),
+        running_s=(),
     )
 
 
@@ -68,10 +83,10 @@ def test_equal_to_the_reference(name: str, signal: str) -> None:
     spec = SPECS[name]
     x = signals.VARIED[signal](spec.n_fft + 400 * spec.hop)
     ours = Frontend(spec).offline(x)
-    log_mel = Frontend(only_log_mel(spec)).offline(x)
+    behind = Frontend(inside(spec)).offline(x)
     own = spec.n_frame_features
     for t in (0, 1, 2, 11, 120, 400):
-        expected = reference.remembered(ours[: t + 1, :own], log_mel[: t + 1], spec)
+        expected = reference.remembered(ours[: t + 1, :own], behind[: t + 1], spec)
         assert_near(ours[t, own:], expected, f"{signal}, frame {t}")
 
 
@@ -88,7 +103,8 @@ def test_two_hours_drift_nowhere() -> None:
     spec = replace(
         SMALL, sample_rate=2297, fmax_hz=1100.0, contrast_fmin_hz=40.0, running_s=(2.5, 40.0), modulation_max_hz=5.5
     )
-    spec = replace(spec, features=("mfcc", "contrast", "log_mel"), n_mels=10, correlation_s=(8.0,), modulation_s=(6.0,))
+    spec = replace(spec, features=("mfcc", "contrast", "log_mel", "chroma"), n_mels=10)
+    spec = replace(spec, correlation_s=(8.0,), modulation_s=(6.0,), tonal_s=(2.5, 40.0))
     assert spec.hops_per_s == pytest.approx(11.48, abs=0.01)
     frontend = Frontend(spec)
     state = frontend.init_state()
@@ -98,8 +114,8 @@ def test_two_hours_drift_nowhere() -> None:
     own = spec.n_frame_features
     errors = []
     for t in (hops // 100, hops // 2, hops - 1):
-        log_mel = frames[: t + 1, own - spec.n_mels : own]
-        expected = reference.remembered(frames[: t + 1, :own], log_mel, spec)
+        behind = frames[: t + 1, own - spec.n_mels - spec.n_chroma : own]
+        expected = reference.remembered(frames[: t + 1, :own], behind, spec)
         assert_near(frames[t, own:], expected, f"frame {t}")
         errors.append(np.abs(frames[t, own:] - expected).max())
     assert errors[-1] < 4 * max(errors[0], 1e-4)
@@ -108,19 +124,19 @@ def test_two_hours_drift_nowhere() -> None:
 
 def test_a_gap_adds_no_step_and_keeps_the_rest() -> None:
     spectra = powers(SMALL, 60)
-    plain = Frontend(only_log_mel(SMALL))
+    plain = Frontend(inside(SMALL))
     frontend, state, plain_state = Frontend(SMALL), Frontend(SMALL).init_state(), plain.init_state()
-    frames, log_mel = [], []
+    frames, behind = [], []
     broken = (1, 20, 21, 50)
     for t, power in enumerate(spectra):
         if t in broken:
             state = frontend.gap(777, state)
         frame, state = frontend.step_power(power, state)
         frames.append(frame)
-        log_mel.append(plain.step_power(power, plain_state)[0])
+        behind.append(plain.step_power(power, plain_state)[0])
         own = SMALL.n_frame_features
         so_far = tuple(b for b in broken if b <= t)
-        expected = reference.remembered(np.array(frames)[:, :own], log_mel, SMALL, so_far)
+        expected = reference.remembered(np.array(frames)[:, :own], behind, SMALL, so_far)
         assert_near(frame[own:], expected, f"frame {t}")
 
 
@@ -148,6 +164,28 @@ def test_age_tells_how_much_was_heard_and_stops() -> None:
     assert (np.diff(frames[:333, 1]) > 0).all()
     assert (frames[332:, 1:] == frames[332, 1:]).all()  # 29 s are 333 hops
     assert spec.feature_names == ("rms", "age_log", "age_start")
+
+
+@pytest.mark.parametrize("semitones", [1, 5, 7])
+def test_tonal_values_are_the_same_in_every_key(semitones: int) -> None:
+    # Chords of pure tones between 400 and 1600 Hz, where a bin is less than a semitone and the octave weight is flat.
+    def played(transposed: int) -> Any:
+        rng, hops = np.random.default_rng(3), 120
+        t = np.arange(2048 + hops * 1920) / 22050
+        sound = np.zeros_like(t)
+        for root in rng.integers(0, 12, 12):
+            for third in (0, 4, 7):
+                begins = rng.uniform(0.0, t[-1])
+                tone = 440.0 * 2 ** ((root + third + transposed) / 12)
+                sound += 0.05 * np.sin(2 * np.pi * tone * t) * (np.abs(t - begins) < 2.0)
+        return Frontend(spec).offline(sound.astype(np.float32))[-1]
+
+    spec = FrontendSpec(features=("mfcc",), running_s=(), tonal_s=(10.0,))
+    names = spec.feature_names[spec.n_mfcc :]
+    assert names == tuple(f"tonal_10s_{name}" for name in (1, 2, 3, 4, 5, 6, "level", "spread", "delta"))
+    here, there = played(0)[spec.n_mfcc :], played(semitones)[spec.n_mfcc :]
+    np.testing.assert_allclose(there, here, atol=0.03)
+    assert np.ptp(here[:6]) > 0.1
 
 
 @pytest.mark.parametrize("spec", [FULL, SMALL, replace(SMALL, log_floor_db=0.0)], ids=["full", "small", "silence_is_0"])
