@@ -83,7 +83,7 @@ class PolicySettings:
     young_adopt_s: Seconds = 5.0
     young_adopt: Fraction = 0.6
     young_life_s: Annotated[float, Meta(ge=0.5, le=3600.0)] = 6.0
-    cut_bias: Weight = -2.75
+    cut_bias: Weight = -3.0
     cut_report: Weight = 0.6
     cut_age: Weight = 0.7
     cut_divergence: Weight = 7.4
