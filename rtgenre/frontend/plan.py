@@ -207,6 +207,12 @@ def _resonators(spec: FrontendSpec) -> NDArray[np.float64]:
     return np.stack([decay * np.cos(radians), decay * np.sin(radians), np.sqrt(loss), loss])
 
 
+def _fourier_rows(n: int) -> NDArray[np.float64]:
+    """Cosine and sine of 1, 2, … n/2 waves around a circle of n points: (2 * (n // 2), n), in turns."""
+    turns = 2.0 * np.pi * np.outer(np.arange(1, n // 2 + 1), np.arange(n)) / n
+    return np.stack([np.cos(turns), np.sin(turns)], axis=1).reshape(-1, n)
+
+
 def _weights_of(spec: FrontendSpec, times_s: tuple[float, ...]) -> NDArray[np.float64]:
     """Weight of the newest frame in an exponential mean, for each time constant."""
     return -np.expm1(-1.0 / (spec.hops_per_s * np.array(times_s)))
@@ -235,7 +241,7 @@ def _place_statistics(spec: FrontendSpec, layout: NDArray[np.int32], slab: _Slab
     if spec.tonal_s:
         layout[kernels.N_TONAL] = len(spec.tonal_s)
         layout[kernels.TONAL_W] = slab.add(_weights_of(spec, spec.tonal_s))
-        layout[kernels.FOURIER_W] = slab.add(tables.fourier_rows(spec.n_chroma))
+        layout[kernels.FOURIER_W] = slab.add(_fourier_rows(spec.n_chroma))
         layout[kernels.TONAL_OUT] = at
     at += spec.n_tonal
     layout[kernels.AGE_OUT] = at if spec.age else -1

@@ -90,13 +90,6 @@ def chroma_weights(sample_rate: int, n_fft: int, n_chroma: int) -> Float64Array:
     return np.ascontiguousarray(from_c[:, : n_fft // 2 + 1])
 
 
-def fourier_rows(n: int) -> Float64Array:
-    """Cosine and sine of 1, 2, … n/2 waves around a circle of n points: (2 * (n // 2), n), in turns."""
-    turns = 2.0 * np.pi * np.outer(np.arange(1, n // 2 + 1), np.arange(n)) / n
-    rows: Float64Array = np.stack([np.cos(turns), np.sin(turns)], axis=1).reshape(-1, n)
-    return rows
-
-
 def contrast_bands(sample_rate: int, n_fft: int, n_bands: int, fmin_hz: float, quantile: float) -> tuple[Band, ...]:
     """Octave bands of spectral contrast (Jiang et al. 2002), their edges as librosa draws them.
 
