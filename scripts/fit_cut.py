@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from rich.progress import track as progress
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from rtgenre.app import load_checkpoint
 from rtgenre.config import ModelSettings
@@ -27,8 +28,9 @@ from rtgenre.model.runtime import open_runtime
 from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.change import ChangeDetector
 from rtgenre.posterior.decision import PolicySettings
-from rtgenre.posterior.second import SecondOpinion, divergence
+from rtgenre.posterior.second import SecondOpinion
 from rtgenre.training.evaluation.streams import track_order
+from rtgenre.training.scores import log_softmax
 from rtgenre.training.spectra import read_corpus
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ if TYPE_CHECKING:
     DoubleArray = NDArray[np.float64]
 
 WAYS = {"clean": 1.0, "room noise": 0.5, "narrow band": 0.5}  # each with what it weighs in the fit
-YOUNG = 6  # young states heard in each stream
+YOUNG = 6  # young states heard in each stream …
+YOUNGEST_S = 0.5  # … for so long at the least
 TERMS = ("cut_bias", "cut_report", "cut_age", "cut_divergence")
 
 
@@ -72,16 +75,7 @@ class Pairs(NamedTuple):
 
     def some(self, rows: NDArray[np.bool_]) -> Pairs:
         """Those of some rows."""
-        return Pairs(
-            self.standing[rows],
-            self.young[rows],
-            self.terms[rows],
-            self.label[rows],
-            self.cut[rows],
-            self.joined[rows],
-            self.artist[rows],
-            self.weight[rows],
-        )
+        return Pairs._make(column[rows] for column in self)
 
 
 def main() -> None:
@@ -130,15 +124,13 @@ def hear(data: Path, name: str, split: str, rng: np.random.Generator) -> Pairs:
         before, clip = int(clips[order[at - 1]]), int(clips[order[at]])
         power, earlier = corpus.power(clip, model.spec), corpus.power(before, model.spec)
         earlier = earlier[int(rng.integers(0, len(earlier) - 60)) :]
-        for way, weight in WAYS.items():
-            for stream, cut in ((power, 0), (np.concatenate((earlier, power)), len(earlier))):
-                if cut and way != "clean":
-                    continue
-                coloured = arrived(stream, way, model.spec, rng)
-                rows += [
-                    (*pair, cut > 0, corpus.label[clip], corpus.artist[clip], weight)
-                    for pair in listener.pairs(coloured, cut, rng)
-                ]
+        streams = [(arrived(power, way, model.spec, rng), 0, weight) for way, weight in WAYS.items()]
+        streams.append((np.concatenate((earlier, power)), len(earlier), 1.0))
+        for stream, cut, weight in streams:
+            rows += [
+                (*pair, cut > 0, corpus.label[clip], corpus.artist[clip], weight)
+                for pair in listener.pairs(stream, cut, rng)
+            ]
     standing, young, terms, is_cut, joined, label, artist, weights = zip(*rows, strict=True)
     return Pairs(
         np.stack(standing),
@@ -176,9 +168,8 @@ class Listener:
         self._frontend, settings = Frontend(model.spec), PolicySettings()
         self._ear = Ear(self._frontend, open_runtime(model, "cpu"), Calibration.of(model), settings, None)
         self._change = ChangeDetector(settings, model.spec.hops_per_s)
-        self._rate = model.spec.hops_per_s
-        self._youngest = SecondOpinion(settings, self._rate).first // 6  # half a second
-        self._life = round(settings.young_life_s * self._rate)
+        self._second = SecondOpinion(settings, model.spec.hops_per_s)
+        self._youngest, self._life = (round(s * model.spec.hops_per_s) for s in (YOUNGEST_S, settings.young_life_s))
 
     def pairs(
         self, power: FloatArray, cut: int, rng: np.random.Generator
@@ -186,32 +177,29 @@ class Listener:
         """Some pairs: log posteriors of the standing and the young state, terms, whether it began at the cut."""
         standing, change = self._ear.init_state(), self._change.init_state()
         begins = self._begins(len(power), cut, rng)
-        source, rows, peaks, smoothed, means = self._frontend.init_state(), [], [], [], []
+        source, rows, heard = self._frontend.init_state(), [], []
         for spectrum in power:
             _, source = self._frontend.step_power(spectrum, source)
             rows.append(self._frontend.spectrum_row(source).copy())
             self._ear.hear_again(rows[-1], standing)
             _, change = self._change.step(self._ear.change(standing), change)
-            means.append(standing.smoother.mean.copy())
-            smoothed.append(change.smoothed)
-            peaks.append(change.peak)
+            heard.append((standing.probs, change.smoothed, change.peak))
+        posteriors, reports, peaks = zip(*heard, strict=True)
         for begin in begins:
-            young, report = self._ear.init_state(), peaks[max(0, begin - 1)]
+            young = self._ear.init_state()
             last = begin + self._drawn_age(rng)
             if last > len(rows) or last <= cut:  # the end must be in the clip that is asked for
                 continue
             for hop in range(begin, last):
                 self._ear.hear_again(rows[hop], young)
-                report = max(report, smoothed[hop])
-            one, other = normalised(means[last - 1]), normalised(young.smoother.mean)
-            odds = float(np.clip(report, 1e-3, 1.0 - 1e-3))
-            apart = divergence(np.exp(one).astype(np.float32), np.exp(other).astype(np.float32))
-            terms = np.array([1.0, np.log(odds / (1.0 - odds)), np.log(young.heard / self._rate), apart])
-            yield one, other, terms, bool(cut) and abs(begin - cut) <= 3
+            one, other = posteriors[last - 1], young.probs
+            report = max(peaks[begin - 1], *reports[begin:last])
+            terms = np.array([1.0, *self._second.terms(one, other, young.heard, report)])
+            yield logarithms(one), logarithms(other), terms, bool(cut) and abs(begin - cut) <= 3
 
     def _begins(self, hops: int, cut: int, rng: np.random.Generator) -> list[int]:
-        """Where young states begin; none ends before the cut, where there is one."""
-        earliest = max(round(3.0 * self._rate), cut - self._life // 2)
+        """Where young states begin: half of them at the cut, where there is one, none long before it."""
+        earliest = max(self._second.first, cut - self._life // 2)
         anywhere = rng.integers(earliest, hops - self._life, YOUNG)
         return [cut if cut and k < YOUNG // 2 else int(begin) for k, begin in enumerate(anywhere)]
 
@@ -219,23 +207,21 @@ class Listener:
         return round(float(np.exp(rng.uniform(np.log(self._youngest), np.log(self._life)))))
 
 
-def normalised(log_posterior: DoubleArray) -> DoubleArray:
-    """Log probabilities that sum to 1."""
-    less = log_posterior - log_posterior.max()
-    normal: DoubleArray = less - np.log(np.exp(less).sum())
-    return normal
+def logarithms(posterior: FloatArray) -> DoubleArray:
+    """Of probabilities, of which float32 may have rounded some to zero."""
+    return np.log(np.maximum(posterior.astype(np.float64), 1e-30))
 
 
 def probability(weights: DoubleArray, terms: DoubleArray) -> DoubleArray:
     """(n,) that a track began where the young state did."""
-    return 1.0 / (1.0 + np.exp(-(terms @ weights)))
+    cut: DoubleArray = expit(terms @ weights)
+    return cut
 
 
 def losses(cut: DoubleArray, pairs: Pairs) -> DoubleArray:
     """(n,) nats that the pooled posterior loses."""
-    pooled = (1.0 - cut[:, None]) * pairs.standing + cut[:, None] * pairs.young
-    pooled = pooled - pooled.max(axis=1, keepdims=True)
-    said: DoubleArray = pooled[np.arange(len(cut)), pairs.label] - np.log(np.exp(pooled).sum(axis=1))
+    pooled = log_softmax((1.0 - cut[:, None]) * pairs.standing + cut[:, None] * pairs.young)
+    said: DoubleArray = pooled[np.arange(len(cut)), pairs.label]
     return -said
 
 

@@ -476,11 +476,8 @@ def follow_level(power: Any, share: Any, alpha: Any, target: Any, heard: int, le
         heard: frames so far.
         level: (2,) kept from frame to frame: the level, and the gain that the last frame got.
     """
-    total = _F0
-    for m in range(power.size):
-        total += power[m]
     w = max(_ONE / np.float32(heard + 1), alpha)
-    level[0] += w * (total / np.float32(power.size) - level[0])
+    level[0] += w * (mean_of(power) - level[0])
     noise = share * level[0]
     level[1] = target / max(level[0], _FAINT) if target > _F0 else _ONE
     for m in range(power.size):
@@ -530,16 +527,16 @@ def contrast_block(weights: Any, layout: Any, memory: Any, magnitude: Any, out: 
 def fill_block(weights: Any, layout: Any, memory: Any, power: Any, heard: int) -> None:
     """The spectrum with a floor, for what would otherwise depend on what is not there: left in ``memory``.
 
-    The floor follows the running mean power of all bins, as in ``follow_level``; without one it is a fixed power.
+    The floor follows the running mean power of all bins (``follow_level``); without one it is a fixed power.
     """
     constants = weights[layout[CONSTANTS_W] : layout[CONSTANTS_W] + N_CONSTANTS]
-    level = memory[layout[BIN_LEVEL_M] : layout[BIN_LEVEL_M] + 1]
-    level[0] += max(_ONE / np.float32(heard + 1), constants[LEVEL_ALPHA]) * (mean_of(power) - level[0])
-    floor = constants[FLOOR_SHARE] * level[0]
-    lowest = _TINY if constants[FLOOR_SHARE] > _F0 else constants[LOG_FLOOR]  # a fixed one would tell the gain
+    share, alpha = constants[FLOOR_SHARE], constants[LEVEL_ALPHA]
     filled = memory[layout[FILLED_M] : layout[FILLED_M] + power.size]
-    for i in range(power.size):
-        filled[i] = max(power[i] + floor, lowest)
+    filled[:] = power
+    follow_level(filled, share, alpha, _F0, heard, memory[layout[BIN_LEVEL_M] :])
+    lowest = _TINY if share > _F0 else constants[LOG_FLOOR]  # a fixed one would tell the gain
+    for i in range(filled.size):
+        filled[i] = max(filled[i], lowest)
 
 
 @part

@@ -249,7 +249,7 @@ def _place_statistics(spec: FrontendSpec, layout: NDArray[np.int32], slab: _Slab
     kept = memory.size
     layout[kernels.LEVEL_M] = memory.reserve(2)
     if spec.uses_filled:
-        layout[kernels.BIN_LEVEL_M] = memory.reserve(1)
+        layout[kernels.BIN_LEVEL_M] = memory.reserve(2)
         layout[kernels.BINS_BEFORE_M] = memory.reserve(spec.n_bins)
     layout[kernels.BEFORE_M] = memory.reserve(spec.n_mels if spec.uses_mel else 0)
     if spec.running_s:

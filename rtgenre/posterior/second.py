@@ -56,8 +56,7 @@ class SecondOpinion:
     ) -> float:
         """That a track began where the young state began: as much as this its word counts.
 
-        Logistic regression (``docs/experiments.md``) on the log odds of the model's report, the logarithm of the
-        young state's age, and how far the two have diverged (Lin 1991).
+        Logistic regression (``docs/experiments.md``) on ``terms``.
 
         Args:
             standing: (n_labels,) smoothed posterior of the state that has heard more.
@@ -68,14 +67,29 @@ class SecondOpinion:
         if not heard:
             return 0.0
         settings = self._settings
-        report = min(max(report, _LEAST_REPORT), 1.0 - _LEAST_REPORT)
+        reported, age, apart = self.terms(standing, young, heard, report)
         odds = (
             settings.cut_bias
-            + settings.cut_report * math.log(report / (1.0 - report))
-            + settings.cut_age * math.log(heard / self._hops_per_s)
-            + settings.cut_divergence * divergence(standing, young)
+            + settings.cut_report * reported
+            + settings.cut_age * age
+            + settings.cut_divergence * apart
         )
         return logistic(odds)
+
+    def terms(
+        self, standing: NDArray[np.float32], young: NDArray[np.float32], heard: int, report: float
+    ) -> tuple[float, float, float]:
+        """What tells of a cut: log odds of the model's report, logarithm of the young state's age, divergence.
+
+        Args:
+            standing: see ``probability``.
+            young: likewise.
+            heard: likewise, at least 1.
+            report: likewise.
+        """
+        report = min(max(report, _LEAST_REPORT), 1.0 - _LEAST_REPORT)
+        age = math.log(heard / self._hops_per_s)
+        return math.log(report / (1.0 - report)), age, divergence(standing, young)
 
     def verdict(self, probability: float, heard: int) -> Verdict:
         """Whether it takes the place of the other, or begins anew.

@@ -45,13 +45,17 @@ def librosa_frames(x: NDArray[np.float32], spec: FrontendSpec, feature: str) -> 
     return np.asarray(make[feature](), np.float64).T
 
 
-def flatness(power: NDArray[np.float64], spec: FrontendSpec) -> NDArray[np.float64]:
-    """Librosa's flatness (with ``amin``) of each band, as dB above the geometric mean."""
-    bands = tables.contrast_bands(
+def bands(spec: FrontendSpec) -> tuple[tables.Band, ...]:
+    """The octave bands, which ``test_tables`` holds against librosa's."""
+    return tables.contrast_bands(
         spec.sample_rate, spec.n_fft, spec.n_contrast_bands, spec.contrast_fmin_hz, spec.contrast_quantile
     )
+
+
+def flatness(power: NDArray[np.float64], spec: FrontendSpec) -> NDArray[np.float64]:
+    """Librosa's flatness (with ``amin``) of each band, as dB above the geometric mean."""
     amin = 10.0 ** (spec.log_floor_db / 10.0)
-    rows = [librosa.feature.spectral_flatness(S=power[b.start : b.stop], amin=amin, power=1.0) for b in bands]
+    rows = [librosa.feature.spectral_flatness(S=power[b.start : b.stop], amin=amin, power=1.0) for b in bands(spec)]
     return -10.0 * np.log10(np.concatenate(rows))
 
 
@@ -59,9 +63,7 @@ def sustain(power: NDArray[np.float64], spec: FrontendSpec) -> NDArray[np.float6
     """What of each band's power, four bins together, is where it was a frame before; librosa has nothing like it."""
     filled = np.maximum(power, 10.0 ** (spec.log_floor_db / 10.0))
     rows = []
-    for start, stop, _ in tables.contrast_bands(
-        spec.sample_rate, spec.n_fft, spec.n_contrast_bands, spec.contrast_fmin_hz, spec.contrast_quantile
-    ):
+    for start, stop, _ in bands(spec):
         width = min(4, stop - start)
         n = (stop - start) // width
         pooled = filled[start : start + n * width].reshape(n, width, -1).sum(axis=1)

@@ -53,15 +53,20 @@ def groups(log_mel: Float64Array, n_groups: int) -> Float64Array:
     return np.stack([log_mel[:, a:b].mean(axis=1) for a, b in pairwise(edges)], axis=1)
 
 
+def running(x: Float64Array, tau_s: float, rate: float, broken: tuple[int, ...]) -> tuple[Any, Any, Any]:
+    """Mean, spread and delta of every column of x (n, m) after its last row."""
+    a = weights(len(x), tau_s, rate)
+    mean = a @ x
+    steps = np.delete(np.diff(x, axis=0), [t - 1 for t in broken], axis=0)
+    square = weights(len(steps), tau_s, rate) @ steps**2 if len(steps) else np.zeros(x.shape[1])
+    return mean, np.sqrt(a @ (x - mean) ** 2), np.sqrt(square)
+
+
 def tonal(chroma: Float64Array, tau_s: float, rate: float, broken: tuple[int, ...]) -> list[Any]:
     """Of chroma (n, n_chroma): magnitudes by numpy's FFT over the sum; mean level; how much it moves."""
-    a = weights(len(chroma), tau_s, rate)
-    mean = a @ chroma
+    mean, spread, delta = running(chroma, tau_s, rate, broken)
     wave = np.abs(np.fft.rfft(mean))
-    steps = np.delete(np.diff(chroma, axis=0), [t - 1 for t in broken], axis=0)
-    square = weights(len(steps), tau_s, rate) @ steps**2 if len(steps) else np.zeros(chroma.shape[1])
-    spread = np.sqrt(a @ (chroma - mean) ** 2)
-    return [wave[1:] / max(wave[0], 1e-30), [mean.mean(), spread.mean(), np.sqrt(square).mean()]]
+    return [wave[1:] / max(wave[0], 1e-30), [mean.mean(), spread.mean(), delta.mean()]]
 
 
 def remembered(frames: Any, inside: Any, spec: FrontendSpec, broken: tuple[int, ...] = ()) -> Float64Array:
@@ -79,15 +84,9 @@ def remembered(frames: Any, inside: Any, spec: FrontendSpec, broken: tuple[int, 
     x = np.asarray(frames, np.float64)
     log_mel, chroma = np.split(np.asarray(inside, np.float64), [spec.n_mels], axis=1)
     n, rate = len(x), spec.hops_per_s
-    steps = np.delete(np.diff(x, axis=0), [t - 1 for t in broken], axis=0)
     parts: list[Any] = []
     for tau in spec.running_s:
-        a = weights(n, tau, rate)
-        mean = a @ x
-        parts += [mean, np.sqrt(a @ (x - mean) ** 2)]
-        if spec.running_deltas:
-            square = weights(len(steps), tau, rate) @ steps**2 if len(steps) else np.zeros(x.shape[1])
-            parts.append(np.sqrt(square))
+        parts += running(x, tau, rate, broken)[: 3 if spec.running_deltas else 2]
     names = spec.feature_names
     wanted = [f"mfcc_{i + 1}" for i in range(spec.n_correlated_mfcc)]
     if spec.correlate_contrast:

@@ -14,6 +14,7 @@ from rtgenre.frontend import kernels, tables
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.frontend.stream import Frontend
 from tests import signals
+from tests.frontend.reference import bands
 from tests.frontend.statistics_reference import weights
 
 if TYPE_CHECKING:
@@ -79,10 +80,7 @@ def test_flatness_has_a_floor_below_the_running_level_of_all_bins() -> None:
     for t, row in enumerate(power.astype(np.float64)):
         level = weights(t + 1, spec.floor_level_s, spec.hops_per_s) @ power[: t + 1].astype(np.float64).mean(axis=1)
         filled = row + level * 10.0 ** (-spec.floor_below_db / 10.0)
-        parts = [
-            filled[b.start : b.stop]
-            for b in tables.contrast_bands(spec.sample_rate, spec.n_fft, 6, spec.contrast_fmin_hz, 0.2)
-        ]
+        parts = [filled[b.start : b.stop] for b in bands(spec)]
         expected.append([10.0 * np.log10(part.mean()) - 10.0 * np.log10(part).mean() for part in parts])
     np.testing.assert_allclose(frames(spec, power), expected, rtol=0, atol=1e-3)  # dB
 
