@@ -3,10 +3,10 @@
     python scripts/fit_cut.py DATA.npz [--model DIR] [--split valid] [--seed 0]
 
 Hears each clip of a split that the model did not learn from: after a clip of another genre, and alone, clean, in room
-noise and through a narrow band. A standing state hears all of it; young ones begin here and there, every second one of
-them at the cut. The weights are those by which the two, pooled as the live path pools them, lose least on the genre
-that is playing. Half of the artists are fitted, the other half is what the losses are measured on, and the other way
-round. The prior (`cut_bias`) is printed, but not to be taken over: here a cut is as frequent as none.
+noise and through a narrow band. A standing state hears all of it; young ones begin here and there, and where there is a
+cut, half of them at it. The weights are those by which the two, pooled as the live path pools them, lose least on the
+genre that is playing. Half of the artists are fitted, the other half is what the losses are measured on, and the other
+way round. The prior (`cut_bias`) is printed, but not to be taken over: cuts are far more frequent here than in music.
 """
 
 from __future__ import annotations
