@@ -187,7 +187,7 @@ def run(folder: Path) -> Run:
         assert bridge.returncode == 0, said
         assert b"Traceback" not in said
         assert eventually(lambda: ("rtgenre/bridge/status", "offline", False) in topics)
-        xruns = jack.log.read_text(errors="replace").count("XRun")
+        xruns = jack.xruns
     truth = told(message.top for message in decided)
     return Run(truth, it, osc, topics, files, web, decided[-1].seq + 1, xruns)
 

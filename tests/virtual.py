@@ -214,6 +214,14 @@ class JackServer(SoundServer):
         for left in SHARED_MEMORY.glob(f"jack*{self.server_name}*"):
             left.unlink(missing_ok=True)
 
+    @property
+    def xruns(self) -> int:
+        """How often the server said that a client was late, the test's own player included.
+
+        Without real-time priority a busy machine may keep any of them waiting; what came then was not what was played.
+        """
+        return self.log.read_text(errors="replace").lower().count("xrun")
+
     def _answers(self) -> bool:
         return "system:capture_1" in self.command("jack_lsp", "-s", self.server_name)
 
