@@ -12,6 +12,7 @@ from rtgenre.errors import ConfigError
 from rtgenre.frontend.kernels import LIFT_DB
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.frontend.stream import Frontend
+from rtgenre.training.recipe import SPEC
 from tests import signals
 from tests.frontend.statistics_reference import weights
 
@@ -21,16 +22,7 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float32]
     Float64Array = NDArray[np.float64]
 
-SHARES = FrontendSpec(
-    features=("log_mel", "contrast", "flatness"),
-    contrast_quantile=0.45,
-    contrast_ceiling_db=14.0,
-    floor_below_db=45.0,
-    level_db=-23.0,
-    running_s=(2.5,),
-    least_shares_db=(-22, -19, -14, -16, -14, -15, -16, -16, -17, -18, -18, -21, -23, -26, -30, -36),
-    least_shares_s=1.0,
-)
+SHARES = replace(SPEC, features=("log_mel", "contrast", "flatness"), correlation_s=(), least_shares_s=1.0)
 AS_IT_COMES = replace(SHARES, least_shares_db=())
 HZ = np.arange(SHARES.n_bins) * SHARES.sample_rate / SHARES.n_fft
 
