@@ -16,7 +16,6 @@ SPECS = {
         age=True,
         floor_below_db=60.0,
         level_db=-23.0,
-        least_shares_db=(-3.0, -4.0, -5.0),
     ),
     "with zero crossings and level": FrontendSpec(features=("mfcc", "zcr", "rms", "flux")),
 }
