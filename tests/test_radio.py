@@ -72,7 +72,7 @@ def test_titles_are_in_the_track_messages_and_a_lost_station_is_told(icecast: Ic
             reports = feed.request("stats")["stats"]["sources"]  # type: ignore[index]
             assert reports["air"]["capture_restarts"] == 1
             assert reports["air"]["gap_samples"] == pytest.approx(back.gap_samples * RATE / 22050, abs=2)
-            assert reports["tape"]["gap_samples"] == reports["tape"]["late_hops"] == 0
+            assert reports["tape"]["gap_samples"] == 0
             process.terminate()
             assert process.wait(TIMEOUT_S) == 0
 

@@ -130,7 +130,7 @@ def test_a_source_that_fails_on_the_way_ends_alone(tmp_path: Path) -> None:
     assert len(heard["cut"]) >= (RATE * 2 - 2048) // 1920
     assert states["cut"][-1]["state"] == "stale"
     assert len(heard["whole"]) >= (RATE * 5 - 2048) // 1920 + 1
-    assert heartbeats(done.stdout)[-1]["sources"]["whole"]["late_hops"] == 0
+    assert heartbeats(done.stdout)[-1]["sources"]["whole"]["gap_samples"] == 0
 
 
 def test_resets_and_counters_are_each_sources_own() -> None:
