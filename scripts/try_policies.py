@@ -29,6 +29,7 @@ from rtgenre.model.runtime import open_runtime
 from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import DecisionPolicy, PolicySettings
 from rtgenre.tracks import Tracks
+from rtgenre.training import scores
 from rtgenre.training.evaluation import streams
 from rtgenre.training.evaluation.fresh import Truth, answers_after, decided_right, log_loss
 from rtgenre.training.evaluation.listen import STATES, Trace
@@ -256,8 +257,8 @@ def main() -> None:
     order = streams.track_order(truth.label, np.random.default_rng(0))
     alone, joined = record(corpus, clips, order, model)
     print(
-        "| policy | right alone, 1 3 5 10 30 s | log loss | median | 90 % | within 10 s | flips | false |\n|"
-        + "---|" * 8
+        "| policy | right alone, 1 3 5 10 30 s | log loss | ECE | median | 90 % | within 10 s | flips | false |\n|"
+        + "---|" * 9
     )
     for name, settings in (("as shipped", PolicySettings()), *given.policy):
         player = Player(model, settings)
@@ -319,6 +320,7 @@ def figures(
     return [
         " ".join(f"{(answers.best == truth.label).mean():.3f}" for answers in after.values()),
         f"{log_loss(after[30].probs, truth.label):.3f}",
+        f"{scores.calibration_error(after[30].probs, truth.label):.3f}",
         *("never" if p is None else f"{p:.1f}" for p in (p50, p90)),
         f"{np.mean(np.array(delays) <= 10.0):.3f} of {len(delays)}",
         " ".join(f"{f:.1f}" for f in flips if f is not None),
