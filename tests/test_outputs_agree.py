@@ -141,7 +141,6 @@ class Run:
         files: of ``daemon`` and ``bridge``: texts, in order.
         web: of ``daemon`` and ``bridge``: what browsers and monitors were told.
         changes: decisions that the feed told of, the first included.
-        xruns: times that the JACK server itself says it lost something.
     """
 
     truth: list[str | None]
@@ -151,7 +150,6 @@ class Run:
     files: dict[str, list[str]]
     web: dict[str, Overlay]
     changes: int
-    xruns: int
 
 
 def run(folder: Path) -> Run:
@@ -187,21 +185,16 @@ def run(folder: Path) -> Run:
         assert bridge.returncode == 0, said
         assert b"Traceback" not in said
         assert eventually(lambda: ("rtgenre/bridge/status", "offline", False) in topics)
-        xruns = jack.xruns
     truth = told(message.top for message in decided)
-    return Run(truth, it, osc, topics, files, web, decided[-1].seq + 1, xruns)
+    return Run(truth, it, osc, topics, files, web, decided[-1].seq + 1)
 
 
 def test_every_output_tells_the_same_decisions_in_the_same_order(tmp_path: Path) -> None:
-    for attempt in range(3):
-        done = run(tmp_path / str(attempt))
-        labels = [address.rpartition("/")[2] for address in done.osc["daemon"] if "/p/" in address]
-        played = told(notes(done.it, labels))
-        if played == done.truth or not done.xruns:  # else JACK itself says that it may have lost events: play again
-            break
+    done = run(tmp_path / "run")
+    labels = [address.rpartition("/")[2] for address in done.osc["daemon"] if "/p/" in address]
     assert len(set(done.truth)) >= 3, "the sound should make for more decisions"
     assert done.truth.count(None) >= 3
-    assert played == done.truth
+    assert told(notes(done.it, labels)) == done.truth
     for name in ("daemon", "bridge"):
         genres = [payload for topic, payload, _ in done.topics if topic == f"rtgenre/{name}/file/genre"]
         assert told(genres_by_index(done.osc[name]["/rtgenre/file/index"], labels)) == done.truth, name

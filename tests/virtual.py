@@ -193,9 +193,11 @@ class JackServer(SoundServer):
 
     def __init__(self, folder: Path, rate: int = 48000, period: int = 1024) -> None:
         super().__init__(folder)
+        # A client that a busy machine keeps waiting is waited for: otherwise the server goes on, and what it hands over
+        # then is not what was played.
         self.server_name = f"rtgenre{uuid.uuid4().hex[:8]}"
         self.argv = [
-            "jackd", "-n", self.server_name, "--no-realtime", "--no-mlock",
+            "jackd", "-n", self.server_name, "--no-realtime", "--no-mlock", "--sync",
             "-d", "dummy", "-r", str(rate), "-p", str(period), "-C", "2", "-P", "2",
         ]  # fmt: skip
         self.client_env |= {"JACK_DEFAULT_SERVER": self.server_name}
@@ -213,14 +215,6 @@ class JackServer(SoundServer):
         super().stop()
         for left in SHARED_MEMORY.glob(f"jack*{self.server_name}*"):
             left.unlink(missing_ok=True)
-
-    @property
-    def xruns(self) -> int:
-        """How often the server said that a client was late, the test's own player included.
-
-        Without real-time priority a busy machine may keep any of them waiting; what came then was not what was played.
-        """
-        return self.log.read_text(errors="replace").lower().count("xrun")
 
     def _answers(self) -> bool:
         return "system:capture_1" in self.command("jack_lsp", "-s", self.server_name)

@@ -1,4 +1,4 @@
-"""A JACK client that plays a file, from its beginning, at each line on stdin: ``jack_player.py WAV NAME``."""
+"""A JACK client that plays a file when a line arrives on stdin: ``jack_player.py WAV NAME``."""
 
 from __future__ import annotations
 
@@ -14,16 +14,13 @@ def main() -> None:
     client = jack.Client(sys.argv[2], no_start_server=True)
     assert client.samplerate == rate
     ports = [client.outports.register(f"out_{c + 1}") for c in range(sound.shape[1])]
-    begin = threading.Event()
-    position = len(sound)
+    playing = threading.Event()
+    position = 0
 
     @client.set_process_callback
     def fill(n_frames: int) -> None:
         nonlocal position
-        if begin.is_set():
-            begin.clear()
-            position = 0
-        part = sound[position : position + n_frames]
+        part = sound[position : position + n_frames] if playing.is_set() else sound[:0]
         position += len(part)
         for c, port in enumerate(ports):
             out = port.get_array()
@@ -33,7 +30,7 @@ def main() -> None:
     with client:
         print("ready", flush=True)
         for _ in sys.stdin:
-            begin.set()
+            playing.set()
 
 
 if __name__ == "__main__":
