@@ -8,10 +8,12 @@ Each is a direct child of the test, dies with it, and can be killed, frozen and 
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import uuid
 from contextlib import contextmanager
@@ -21,10 +23,12 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
 SHARED_MEMORY = Path("/dev") / "shm"
+
+JACK_PLAYER = Path(__file__).with_name("audio") / "jack_player.py"
 
 _UP_S = 30.0
 _DOWN_S = 20.0
@@ -215,6 +219,20 @@ class JackServer(SoundServer):
         super().stop()
         for left in SHARED_MEMORY.glob(f"jack*{self.server_name}*"):
             left.unlink(missing_ok=True)
+
+    @contextmanager
+    def player(self, path: Path, name: str) -> Iterator[Callable[[], object]]:
+        """A JACK client; gives what starts a file in it. It leaves by itself: a server waits for one killed."""
+        with self.client(sys.executable, str(JACK_PLAYER), str(path), name) as player:
+            try:
+                assert player.stdin is not None
+                assert player.stdout is not None
+                assert player.stdout.readline() == b"ready\n"
+                yield functools.partial(player.stdin.write, b"play\n")
+                player.stdin.close()
+                player.wait(_CLIENT_S)
+            finally:
+                player.kill()
 
     def _answers(self) -> bool:
         return "system:capture_1" in self.command("jack_lsp", "-s", self.server_name)

@@ -24,7 +24,7 @@ import sys, time
 from rtgenre.audio.capture import DeviceSource
 source = DeviceSource("mic", "pulse", sample_rate=48000)
 source.start()
-source.wait_ready(10.0)
+source.wait_ready(30.0)
 assert source.read(5.0) is not None
 print(source._child.pid, flush=True)
 while True:
@@ -43,7 +43,7 @@ def running(device="pulse", **options):
     """Give a source that has delivered sound."""
     with closing(DeviceSource("mic", device, sample_rate=RATE, **options)) as source:
         source.start()
-        source.wait_ready(10.0)
+        source.wait_ready(30.0)
         assert source.read(5.0) is not None
         yield source
 
