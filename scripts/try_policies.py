@@ -33,6 +33,7 @@ from rtgenre.training import scores
 from rtgenre.training.evaluation import streams
 from rtgenre.training.evaluation.fresh import Truth, answers_after, decided_right, log_loss
 from rtgenre.training.evaluation.listen import STATES, Trace
+from rtgenre.training.evaluation.run import spread
 from rtgenre.training.spectra import read_corpus
 
 if TYPE_CHECKING:
@@ -250,9 +251,7 @@ def main() -> None:
     given = parser.parse_args()
     corpus, model = read_corpus(given.data), load_checkpoint(ModelSettings(path=given.model))
     corpus.require_labels(model.labels)
-    clips = corpus.part(given.split)
-    if given.limit:
-        clips = clips[np.linspace(0, len(clips) - 1, min(given.limit, len(clips))).round().astype(np.int64)]
+    clips = spread(corpus.part(given.split), given.limit)
     truth = Truth(tuple(corpus.names[clips]), corpus.label[clips], corpus.artist[clips], model.labels)
     order = streams.track_order(truth.label, np.random.default_rng(0))
     alone, joined = record(corpus, clips, order, model)
@@ -286,12 +285,13 @@ def record(
     corpus: Corpus, clips: NDArray[np.int64], order: NDArray[np.int64], model: Checkpoint
 ) -> tuple[list[Recording], list[Recording]]:
     """Recordings of each clip by itself, and of each clip of an order after the one before it."""
-    frontend = Frontend(model.spec)
+    frontend, spec = Frontend(model.spec), model.spec
+    longest = scores.hops_within(CLIP_S, spec.sample_rate, spec.n_fft, spec.hop)
     ear = Ear(frontend, open_runtime(model, "cpu"), Calibration.of(model), PolicySettings(), None)
     alone = []
     for clip in progress(clips, description="spectra"):
         state, rows = frontend.init_state(), []
-        for power in corpus.power(int(clip), model.spec)[: int(CLIP_S * model.spec.hops_per_s)]:
+        for power in corpus.power(int(clip), spec)[:longest]:
             _, state = frontend.step_power(power, state)
             rows.append(frontend.spectrum_row(state).copy())
         alone.append(Recording(np.stack(rows), ear))
@@ -314,8 +314,6 @@ def figures(
         streams.flips_per_minute(alone, rate, streams.SETTLED_S),
         streams.flips_per_minute(joined, rate, streams.SETTLED_S, first_track=1),
     )
-    minutes = sum(int(trace.cut_sample[-1]) for trace in alone) / rate / 60
-    false = sum(int(trace.changed.sum()) for trace in alone if trace.changed is not None)
     p50, p90 = (changes["time_to_right"][name] for name in ("p50_s", "p90_s"))
     return [
         " ".join(f"{(answers.best == truth.label).mean():.3f}" for answers in after.values()),
@@ -324,7 +322,7 @@ def figures(
         *("never" if p is None else f"{p:.1f}" for p in (p50, p90)),
         f"{np.mean(np.array(delays) <= 10.0):.3f} of {len(delays)}",
         " ".join(f"{f:.1f}" for f in flips if f is not None),
-        f"{false / minutes:.2f}",
+        f"{streams.false_changes_per_minute(alone, rate):.2f}",
     ]
 
 

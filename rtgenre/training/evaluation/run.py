@@ -84,7 +84,7 @@ def evaluate(
     pipeline = opener()  # compiles what must be compiled once, before any process does
     rate, labels = pipeline.frontend.spec.sample_rate, tuple(pipeline.runtime.labels)
     split = _split(clips, measure.split)
-    part = _spread(clips.part(split), measure.limit)
+    part = spread(clips.part(split), measure.limit)
     truth = _truth(clips, part, labels)
     with _hearing(opener, pipeline, clips, part, measure) as hear:
         kept, alone, skipped = _fresh(hear, f"hearing {split}", part, truth.names, SILENCE_S)
@@ -95,7 +95,7 @@ def evaluate(
             "fresh_settled": streams.flips_per_minute(alone, rate, streams.SETTLED_S, tracks=1),
             "settled_s": streams.SETTLED_S,
         }
-        measured["false_changes_per_minute"] = _false_changes(alone, rate)
+        measured["false_changes_per_minute"] = streams.false_changes_per_minute(alone, rate)
         measured["music_called_not_music"] = not_music.music_called_not_music(alone)
         if measure.with_streams:
             _add_streams(measured, hear, part, truth, alone, measure, rate)
@@ -146,7 +146,7 @@ def _left_out(clips: DataSet) -> list[dict[str, str]]:
     return [{"name": one.what, "why": one.why} for one in getattr(clips, "skipped", ())]
 
 
-def _spread(part: IntArray, limit: int | None) -> IntArray:
+def spread(part: IntArray, limit: int | None) -> IntArray:
     """At most ``limit`` of the clips, evenly spread: data sets are mostly in the order of their labels."""
     if limit is None or limit >= len(part):
         return part
@@ -244,18 +244,10 @@ def _add_streams(
     measured["after_an_hour"] = streams.after_an_hour(traces[0], long, before, truth, end.best == truth.label, rate)
 
 
-def _false_changes(alone: Sequence[Trace], rate: int) -> float | None:
-    """Changes of track reported a minute where there are none; None where none are ever reported."""
-    if any(trace.changed is None for trace in alone):
-        return None
-    reported = sum(int(trace.changed[trace.track(0)].sum()) for trace in alone if trace.changed is not None)
-    return reported / (sum(int(trace.cut_sample[1]) for trace in alone) / rate / 60)
-
-
 def _not_music(
     opener: Callable[[], Pipeline], pipeline: Pipeline, clips: DataSet, music: Sequence[Trace], measure: Measure
 ) -> dict[str, Any]:
-    part = _spread(np.arange(len(clips.label)), measure.limit)
+    part = spread(np.arange(len(clips.label)), measure.limit)
     names = [str(name) for name in clips.names[part]]
     measure = dataclasses.replace(measure, with_streams=False)
     with _hearing(opener, pipeline, clips, part, measure) as hear:

@@ -195,6 +195,19 @@ def flips_per_minute(
     return flips / minutes if minutes else None
 
 
+def false_changes_per_minute(alone: Sequence[Trace], sample_rate: int) -> float | None:
+    """Changes of track reported within single tracks; None where none are ever reported.
+
+    Args:
+        alone: of each clip from a fresh state.
+        sample_rate: Hz.
+    """
+    if any(trace.changed is None for trace in alone):
+        return None
+    reported = sum(int(trace.changed[trace.track(0)].sum()) for trace in alone if trace.changed is not None)
+    return reported / (sum(int(trace.cut_sample[1]) for trace in alone) / sample_rate / 60)
+
+
 def after_an_hour(
     trace: Trace, heard: IntArray, before: int, truth: Truth, right_fresh: BoolArray, sample_rate: int
 ) -> dict[str, Any]:

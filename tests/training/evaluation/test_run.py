@@ -132,8 +132,8 @@ def test_the_only_part_there_is_need_not_be_named() -> None:
 
 def test_a_limit_is_spread_over_the_part() -> None:
     part = np.arange(100)
-    assert run._spread(part, 5).tolist() == [0, 25, 50, 74, 99]
-    assert run._spread(part, 200) is part
+    assert run.spread(part, 5).tolist() == [0, 25, 50, 74, 99]
+    assert run.spread(part, 200) is part
     assert evaluate(parrot, Scripted(CLIPS), Measure(limit=3, with_streams=False, quiet=True))["clips"] == 3
 
 
