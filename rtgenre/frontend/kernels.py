@@ -33,11 +33,9 @@ from rtgenre.frontend.compiling import kernel, part
     N_MODULATION_BANDS,
     N_MODULATIONS,
     N_TONAL,
-    N_LIFTED,
     N_FRAME,
     MEL_ROWS,
     BAND_ROWS,
-    LIFTED_ROWS,
     CORRELATED_ROWS,
     MEL_W,
     DCT_W,
@@ -49,21 +47,17 @@ from rtgenre.frontend.compiling import kernel, part
     MODULATION_W,
     TONAL_W,
     FOURIER_W,
-    SHARES_W,
     CONSTANTS_W,
     MEAN_SQUARE_M,
     CROSSINGS_M,
     POWER_M,
     SCRATCH_M,
-    SPECTRUM_M,
-    GAINS_M,
     EXTREMES_M,
     FILLED_M,
     LOG_MEL_M,
     CORRELATED_M,
     GROUPS_M,
     CHROMA_M,
-    LIFTED_M,
     LEVEL_M,
     BIN_LEVEL_M,
     BEFORE_M,
@@ -91,7 +85,7 @@ from rtgenre.frontend.compiling import kernel, part
     TONAL_OUT,
     AGE_OUT,
     LAYOUT_SIZE,
-) = range(71)
+) = range(65)
 
 # From CONSTANTS_W on in ``weights``.
 (
@@ -104,16 +98,12 @@ from rtgenre.frontend.compiling import kernel, part
     LEVEL_ALPHA,
     LEVEL_TARGET,
     CONTRAST_CEILING,
-    SHARES_ALPHA,
-    SHARES_RISE,
     N_CONSTANTS,
-) = range(12)
+) = range(10)
 
 MEL_BLOCK = 16  # mel rows are padded to whole blocks, so that no loop has a remainder
 _SUM_BLOCK = 32
 _BAND_BLOCK = 32
-LIFT_DB = 40.0  # at most: nothing is made of nothing
-LIFT_RISE_S = 3.0  # as music may begin with any of its bands
 SUSTAIN_BINS = 4  # taken together: a partial that wavers by a bin is still held
 
 _F0 = np.float32(0.0)
@@ -125,10 +115,6 @@ _ONE = np.float32(1.0)
 _LN10_10 = np.float32(0.23025850929940458)
 _COVARIANCE_FLOOR = np.float32(1e-3)  # keeps the correlation of what does not move finite, and near 0
 _ENERGY_FLOOR = np.float32(0.3)  # dB²: what flickers less than half a decibel is nothing
-_LIFT = np.float32(LIFT_DB)
-_BAND_LACKS = np.float32(20.0)  # dB at most that one band lacks: each should count
-_LACKS_FROM = np.float32(15.0)  # dB, over all bands: one clip of music in fifty lacks so much after three seconds …
-_LACKS_TO = np.float32(40.0)  # … and one in two hundred so much; a telephone makes most lack more
 _FADED = np.float32(1e-30)  # what has decayed below this is 0: denormal numbers would cost a hundred times as much
 _HUM = np.float32(1e-15)  # keeps the resonators from decaying so far, likewise; -300 dB re 1 dB
 _AGE_UNIT = np.float32(40.0)
@@ -499,86 +485,11 @@ def follow_level(power: Any, share: Any, alpha: Any, target: Any, heard: int, le
 
 
 @part
-def lacking(power: Any, rows: Any, shares: Any, w: Any, sure: Any, level: Any, gain: Any) -> Any:
-    """What the power of each band must be multiplied by, to make up for a channel that takes bands away.
-
-    One band may lack anything in music: a flute has no bass. So what all bands lack is added up, and only where that is
-    more than music ever lacks are those that have less than usual lifted to what is usual.
-
-    Args:
-        power: (n_bins,).
-        rows: of each band: the bin at its centre, one past its last bin.
-        shares: (2·n,) decibels of the whole: what a band has at least, what is usual.
-        w: weight of this frame in the running power.
-        sure: from 0 to 1, as the first seconds may lack anything.
-        level: (n,) running power, followed here.
-        gain: (n,) from 1 to ``LIFT_DB``; written whole.
-
-    Returns:
-        How much of what is missing is made up for, from 0 to 1.
-    """
-    n, start, whole, lack = level.size, 0, _TINY, _F0
-    for b in range(n):
-        stop, now = rows[2 * b + 1], _F0
-        for i in range(start, stop):
-            now += power[i]
-        level[b] += w * (now - level[b])
-        whole += level[b]
-        start = stop
-    for b in range(n):
-        gain[b] = _10_LOG10_E * np.float32(math.log(max(level[b], _TINY) / whole))
-        lack += min(max(shares[b] - gain[b], _F0), _BAND_LACKS)
-    made_up = sure * min(max((lack - _LACKS_FROM) / (_LACKS_TO - _LACKS_FROM), _F0), _ONE)
-    if made_up > _F0:
-        for b in range(n):
-            missing = min(max(shares[n + b] - gain[b], _F0), _LIFT)
-            gain[b] = np.float32(math.exp(made_up * missing * _LN10_10))
-    return made_up
-
-
-@part
-def lift(spectrum: Any, rows: Any, gain: Any) -> None:
-    """Multiply by gains that run geometrically from each band's centre to the next one's."""
-    for i in range(rows[0]):
-        spectrum[i] *= gain[0]
-    last = gain.size - 1
-    for b in range(last):
-        n = rows[2 * b + 2] - rows[2 * b]
-        here, step = gain[b], np.float32(math.exp(math.log(gain[b + 1] / gain[b]) / np.float32(n)))
-        for i in range(rows[2 * b], rows[2 * b + 2]):
-            spectrum[i] *= here
-            here *= step
-    for i in range(rows[2 * last], spectrum.size):
-        spectrum[i] *= gain[last]
-
-
-@part
-def lift_block(weights: Any, layout: Any, memory: Any, heard: int) -> None:
-    """The spectrum, with bands lifted that a channel has taken away: left in ``memory``.
-
-    Whatever took them away (a telephone, a small loudspeaker, a microphone far off) stays as it is while the music
-    changes, so it is the running power of a band that counts, and it is lifted by no more than what it lacks.
-    """
-    n_bins, n = layout[N_BINS], layout[N_LIFTED]
-    power = memory[layout[POWER_M] : layout[POWER_M] + n_bins]
-    spectrum = memory[layout[SPECTRUM_M] : layout[SPECTRUM_M] + n_bins]
-    rows = layout[layout[LIFTED_ROWS] : layout[LIFTED_ROWS] + 2 * n]
-    shares = weights[layout[SHARES_W] : layout[SHARES_W] + 2 * n]
-    gain = memory[layout[GAINS_M] : layout[GAINS_M] + n]
-    constants = weights[layout[CONSTANTS_W] : layout[CONSTANTS_W] + N_CONSTANTS]
-    w = max(_ONE / np.float32(heard + 1), constants[SHARES_ALPHA])
-    sure = min(np.float32(heard + 1) * constants[SHARES_RISE], _ONE)
-    spectrum[:] = power
-    if lacking(power, rows, shares, w, sure, memory[layout[LIFTED_M] : layout[LIFTED_M] + n], gain) > _F0:
-        lift(spectrum, rows, gain)
-
-
-@part
 def mel_block(weights: Any, layout: Any, memory: Any, heard: int, follows: bool, out: Any) -> None:
     """Log-mel spectrum and what is made of it: mfcc, log_mel, flux."""
     n_mels = layout[N_MELS]
     log_mel = memory[layout[LOG_MEL_M] : layout[LOG_MEL_M] + n_mels]
-    padded_power = memory[layout[SPECTRUM_M] : layout[SPECTRUM_M] + layout[SCRATCH_M] - layout[POWER_M]]
+    padded_power = memory[layout[POWER_M] : layout[SCRATCH_M]]
     mel_spectrum(padded_power, layout[layout[MEL_ROWS] :], weights[layout[MEL_W] :], log_mel)
     constants = weights[layout[CONSTANTS_W] : layout[CONSTANTS_W] + N_CONSTANTS]
     if constants[FLOOR_SHARE] > _F0:
@@ -671,16 +582,6 @@ def flatness_block(layout: Any, memory: Any, out: Any) -> None:
     to_decibels(filled, _TINY)
     for b in range(n_bands):
         out[b] = means[b] - mean_of(filled[rows[3 * b] : rows[3 * b + 1]])
-
-
-@part
-def filled_blocks(weights: Any, layout: Any, memory: Any, power: Any, heard: int, follows: bool, out: Any) -> None:
-    """What is made of the spectrum with a floor."""
-    fill_block(weights, layout, memory, power, heard)
-    if layout[SUSTAIN_OUT] >= 0:
-        sustain_block(layout, memory, follows, out[layout[SUSTAIN_OUT] :])
-    if layout[FLATNESS_OUT] >= 0:
-        flatness_block(layout, memory, out[layout[FLATNESS_OUT] :])
 
 
 @part
@@ -827,9 +728,7 @@ def frame_of_power(weights: Any, layout: Any, memory: Any, heard: int, follows: 
         out: (n_features,) float32, written whole.
     """
     n_bins = layout[N_BINS]
-    if layout[N_LIFTED] > 0:
-        lift_block(weights, layout, memory, heard)
-    power = memory[layout[SPECTRUM_M] : layout[SPECTRUM_M] + n_bins]
+    power = memory[layout[POWER_M] : layout[POWER_M] + n_bins]
     magnitude = memory[layout[SCRATCH_M] : layout[SCRATCH_M] + n_bins]
     for i in range(n_bins):
         magnitude[i] = math.sqrt(power[i])
@@ -838,7 +737,11 @@ def frame_of_power(weights: Any, layout: Any, memory: Any, heard: int, follows: 
     if layout[CONTRAST_OUT] >= 0:
         contrast_block(weights, layout, memory, magnitude, out)
     if layout[SUSTAIN_OUT] >= 0 or layout[FLATNESS_OUT] >= 0:
-        filled_blocks(weights, layout, memory, power, heard, follows, out)
+        fill_block(weights, layout, memory, power, heard)
+    if layout[SUSTAIN_OUT] >= 0:
+        sustain_block(layout, memory, follows, out[layout[SUSTAIN_OUT] :])
+    if layout[FLATNESS_OUT] >= 0:
+        flatness_block(layout, memory, out[layout[FLATNESS_OUT] :])
     if layout[N_CHROMA] > 0:
         chroma_block(weights, layout, memory, power, out)
     moments_block(weights, layout, magnitude, out)

@@ -121,7 +121,6 @@ def make_plan(spec: FrontendSpec) -> Plan:
     layout[kernels.CROSSINGS_M] = fft.ZERO_CROSSINGS
     layout[kernels.POWER_M] = fft.POWER
     layout[kernels.SCRATCH_M] = memory.reserve(fft.work_size(spec.n_fft))
-    layout[kernels.SPECTRUM_M] = fft.POWER
     _place_features(spec, layout)
 
     layout[kernels.CONSTANTS_W] = slab.add(_constants(spec))
@@ -146,9 +145,6 @@ def make_plan(spec: FrontendSpec) -> Plan:
         layout[kernels.N_CHROMA] = spec.n_chroma
         layout[kernels.CHROMA_W] = slab.add(tables.chroma_weights(spec.sample_rate, spec.n_fft, spec.n_chroma))
         layout[kernels.CHROMA_M] = memory.reserve(spec.n_chroma * (1 + 3 * len(spec.tonal_s)))
-    if spec.least_shares_db:
-        layout[kernels.LIFTED_ROWS] = kernels.LAYOUT_SIZE + len(rows)
-        rows += _place_lifted(spec, layout, slab, memory)
     layout[kernels.EXTREMES_M] = memory.reserve(2 * n_bands)
     if spec.uses_filled:
         layout[kernels.FILLED_M] = memory.reserve(spec.n_bins)
@@ -190,21 +186,7 @@ def _constants(spec: FrontendSpec) -> NDArray[np.float64]:
     if spec.level_db:
         constants[kernels.LEVEL_TARGET] = 10.0 ** (spec.level_db / 10.0)
     constants[kernels.CONTRAST_CEILING] = spec.contrast_ceiling_db or np.inf
-    constants[kernels.SHARES_ALPHA] = _weights_of(spec, (spec.least_shares_s,))[0]
-    constants[kernels.SHARES_RISE] = 1.0 / (kernels.LIFT_RISE_S * spec.hops_per_s)
     return constants
-
-
-def _place_lifted(spec: FrontendSpec, layout: NDArray[np.int32], slab: _Slab, memory: _Slab) -> list[int]:
-    """Constants and scratch of the bands that may be lifted; returns centre and end of each, which are bins."""
-    centre = np.array(spec.lifted_hz) * spec.n_fft / spec.sample_rate
-    stop = np.ceil(centre * 2.0**0.25)
-    stop[-1] = spec.n_bins
-    layout[kernels.N_LIFTED] = len(centre)
-    layout[kernels.SHARES_W] = slab.add(np.array(spec.least_shares_db + spec.usual_shares_db))
-    layout[kernels.SPECTRUM_M] = memory.reserve(int(layout[kernels.SCRATCH_M]) - fft.POWER)
-    layout[kernels.GAINS_M] = memory.reserve(len(centre))
-    return [int(bin_) for band in zip(np.round(centre), stop, strict=True) for bin_ in band]
 
 
 def _mel_groups(n_mels: int, n_groups: int) -> NDArray[np.float64]:
@@ -265,7 +247,6 @@ def _place_statistics(spec: FrontendSpec, layout: NDArray[np.int32], slab: _Slab
     layout[kernels.AGE_OUT] = at if spec.age else -1
 
     kept = memory.size
-    layout[kernels.LIFTED_M] = memory.reserve(len(spec.least_shares_db))
     layout[kernels.LEVEL_M] = memory.reserve(2)
     if spec.uses_filled:
         layout[kernels.BIN_LEVEL_M] = memory.reserve(2)

@@ -46,11 +46,8 @@ _SWITCHED: dict[str, tuple[str, ...]] = {
     "floor_below_db": ("floor_level_s",),
     "level_db": (),
     "contrast_ceiling_db": (),
-    "least_shares_db": ("usual_shares_db", "least_shares_s"),
 }
-LIFTED_LEAST_HZ = 50.0  # centre of the lowest band that may be lifted; half an octave to the next
 _TIMES = ("running_s", "correlation_s", "modulation_s", "tonal_s")
-_SHARES = ("least_shares_db", "usual_shares_db")
 _TONAL_NAMES = ("level", "spread", "delta")
 
 
@@ -101,12 +98,6 @@ class FrontendSpec:
         level_db: what that level is brought to, so that loudness is no cue; 0 leaves it as it comes in.
         contrast_ceiling_db: largest spectral contrast: what a lossy coder removes makes valleys bottomless. 0 is none.
         correlate_contrast: whether ``correlation_s`` takes the contrast bands, too.
-        least_shares_db: share of the spectrum's running power that music has at least in bands of half an octave, the
-            lowest one around 50 Hz and all below, the last one everything above. Where more is missing, over all bands,
-            than any music lacks, a channel took it, and bands are lifted (by 40 dB at most) before anything is made of
-            the spectrum. None: it is taken as it comes in.
-        usual_shares_db: what they are lifted to, one for each.
-        least_shares_s: time constant of that running power.
 
     Raises:
         ConfigError: a value is of the wrong type, unknown or out of range.
@@ -145,9 +136,6 @@ class FrontendSpec:
     level_db: float = 0.0
     contrast_ceiling_db: float = 0.0
     correlate_contrast: bool = True
-    least_shares_db: tuple[float, ...] = ()
-    usual_shares_db: tuple[float, ...] = ()
-    least_shares_s: float = 10.0
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -165,11 +153,16 @@ class FrontendSpec:
                 _require(shortest <= tau <= 3600.0, name, tau, f"from one hop ({shortest:.4g} s) to 3600 s")
         if self.running_deltas:
             _require(len(self.running_s) > 0, "running_deltas", True, "with at least one time constant in running_s")
-        self._check_level()
+        _require(0.0 <= self.floor_below_db <= 120.0, "floor_below_db", self.floor_below_db, "from 0 (none) to 120 dB")
+        if self.floor_below_db:
+            level_s = self.floor_level_s
+            _require(shortest <= level_s <= 600.0, "floor_level_s", level_s, "from a hop to 600 s")
+        _require(-100.0 <= self.level_db <= 0.0, "level_db", self.level_db, "from -100 to 0 dB (as it comes in)")
+        if self.level_db:
+            follows = self.floor_below_db > 0.0 and self.uses_mel
+            _require(follows, "level_db", self.level_db, "with floor_below_db and a feature of mel bands")
         ceiling = self.contrast_ceiling_db
         _require(0.0 <= ceiling <= 200.0, "contrast_ceiling_db", ceiling, "from 0 (none) to 200 dB")
-        if self.least_shares_db:
-            self._check_shares()
         if self.correlation_s:
             self._check_correlation()
         if self.modulation_s:
@@ -193,11 +186,11 @@ class FrontendSpec:
             else:
                 ok = isinstance(value, str)
             _require(ok, f.name, value, f"of type {wanted}")
-        for name, unit in (*((name, "seconds") for name in _TIMES), *((name, "dB") for name in _SHARES)):
+        for name in _TIMES:
             given = getattr(self, name)
-            numbers = tuple(float(t) if _is_number(t) else math.nan for t in given)
-            _require(all(math.isfinite(t) for t in numbers), name, given, f"numbers of {unit}")
-            object.__setattr__(self, name, numbers)
+            times = tuple(float(t) if _is_number(t) else math.nan for t in given)
+            _require(all(math.isfinite(t) for t in times), name, given, "numbers of seconds")
+            object.__setattr__(self, name, times)
 
     def _check_framing(self) -> None:
         _require(1000 <= self.sample_rate <= 384_000, "sample_rate", self.sample_rate, "from 1000 to 384000 Hz")
@@ -253,26 +246,6 @@ class FrontendSpec:
         )
         floor = self.contrast_floor_db
         _require(-150.0 <= floor <= 0.0, "contrast_floor_db", floor, "from -150 to 0 dB")
-
-    def _check_level(self) -> None:
-        shortest = self.hop / self.sample_rate
-        _require(0.0 <= self.floor_below_db <= 120.0, "floor_below_db", self.floor_below_db, "from 0 (none) to 120 dB")
-        if self.floor_below_db:
-            level_s = self.floor_level_s
-            _require(shortest <= level_s <= 600.0, "floor_level_s", level_s, "from a hop to 600 s")
-        _require(-100.0 <= self.level_db <= 0.0, "level_db", self.level_db, "from -100 to 0 dB (as it comes in)")
-        if self.level_db:
-            follows = self.floor_below_db > 0.0 and self.uses_mel
-            _require(follows, "level_db", self.level_db, "with floor_below_db and a feature of mel bands")
-
-    def _check_shares(self) -> None:
-        shares, usual, seconds = self.least_shares_db, self.usual_shares_db, self.least_shares_s
-        for name, given in zip(_SHARES, (shares, usual), strict=True):
-            _require(all(-120.0 <= share <= 0.0 for share in given), name, given, "from -120 to 0 dB each")
-        _require(len(usual) == len(shares), "usual_shares_db", usual, "one for each of least_shares_db")
-        wanted = f"so few that the last centre ({self.lifted_hz[-1]:.5g} Hz) lies below half the sample rate"
-        _require(self.lifted_hz[-1] < self.sample_rate / 2, "least_shares_db", shares, wanted)
-        _require(self.hop / self.sample_rate <= seconds <= 600.0, "least_shares_s", seconds, "from a hop to 600 s")
 
     def _check_correlation(self) -> None:
         if "mfcc" in self.features:
@@ -362,11 +335,6 @@ class FrontendSpec:
         """Centres of the resonators, geometrically spaced."""
         step = (self.modulation_max_hz / self.modulation_min_hz) ** (1.0 / max(1, self.n_modulation_bands - 1))
         return tuple(self.modulation_min_hz * step**k for k in range(self.n_modulation_bands))
-
-    @property
-    def lifted_hz(self) -> tuple[float, ...]:
-        """Centres of the bands that may be lifted."""
-        return tuple(LIFTED_LEAST_HZ * 2.0 ** (k / 2) for k in range(len(self.least_shares_db)))
 
     @property
     def n_running(self) -> int:

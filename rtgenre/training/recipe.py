@@ -6,8 +6,8 @@ from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.model.architecture import Architecture
 
 # Timbre (MFCC, contrast, flatness, sustain) over three spans of time, how its parts move together, rhythm, and harmony
-# in whatever key; floors and a ceiling keep out what lossy coders do to the quiet parts of a spectrum, a target for the
-# level how loud the music comes in, and shares of bands what a telephone or a small loudspeaker takes away.
+# in whatever key; floors and a ceiling keep out what lossy coders do to the quiet parts of a spectrum, and a target for
+# the level how loud the music comes in.
 SPEC = FrontendSpec(
     features=("mfcc", "contrast", "flatness", "sustain"),
     contrast_quantile=0.45,
@@ -20,9 +20,6 @@ SPEC = FrontendSpec(
     modulation_s=(6.0,),
     tonal_s=(2.5, 10.0, 40.0),
     age=True,
-    # Of 50 Hz, 71 Hz, 100 Hz … 9 kHz: what 99 of 100 hops of *train* have, and what more than three quarters have.
-    least_shares_db=(-49, -36, -29, -29, -22, -20, -23, -24, -26, -26, -28, -32, -37, -43, -48, -53),
-    usual_shares_db=(-22, -19, -14, -16, -14, -15, -16, -16, -17, -18, -18, -21, -23, -26, -30, -36),
 )
 
 ARCHITECTURE = Architecture(

@@ -16,8 +16,6 @@ SPECS = {
         age=True,
         floor_below_db=60.0,
         level_db=-23.0,
-        least_shares_db=(-3.0, -4.0, -5.0),
-        usual_shares_db=(-2.0, -3.0, -4.0),
     ),
     "with zero crossings and level": FrontendSpec(features=("mfcc", "zcr", "rms", "flux")),
 }
