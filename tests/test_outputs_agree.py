@@ -158,7 +158,7 @@ def run(folder: Path) -> Run:
     parts = [quiet, quiet, *itertools.chain(*((signals.music(RATE * 2, seed=s), quiet) for s in (1, 2, 3)))]
     sound = wav(folder / "sound.wav", np.concatenate(parts).astype(np.float32))
     with ExitStack() as stack:
-        jack = stack.enter_context(JackServer(folder / "jack", period=PERIOD))
+        jack = stack.enter_context(JackServer(folder / "jack", period=PERIOD, sync=True))
         broker = stack.enter_context(Broker(folder))
         it = stack.enter_context(stage(jack))
         topics = stack.enter_context(reading(broker))

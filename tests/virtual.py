@@ -193,15 +193,15 @@ class JackServer(SoundServer):
         folder: a private folder.
         rate: Hz.
         period: frames in a period.
+        sync: wait for a client that a busy machine keeps waiting; otherwise the server goes on, and what it hands over
+            then is not what was played. It waits for one that was killed, too, for seconds.
     """
 
-    def __init__(self, folder: Path, rate: int = 48000, period: int = 1024) -> None:
+    def __init__(self, folder: Path, rate: int = 48000, period: int = 1024, *, sync: bool = False) -> None:
         super().__init__(folder)
-        # A client that a busy machine keeps waiting is waited for: otherwise the server goes on, and what it hands over
-        # then is not what was played.
         self.server_name = f"rtgenre{uuid.uuid4().hex[:8]}"
         self.argv = [
-            "jackd", "-n", self.server_name, "--no-realtime", "--no-mlock", "--sync",
+            "jackd", "-n", self.server_name, "--no-realtime", "--no-mlock", *(["--sync"] if sync else []),
             "-d", "dummy", "-r", str(rate), "-p", str(period), "-C", "2", "-P", "2",
         ]  # fmt: skip
         self.client_env |= {"JACK_DEFAULT_SERVER": self.server_name}
@@ -222,7 +222,7 @@ class JackServer(SoundServer):
 
     @contextmanager
     def player(self, path: Path, name: str) -> Iterator[Callable[[], object]]:
-        """A JACK client; gives what starts a file in it. It leaves by itself: a server waits for one killed."""
+        """A JACK client; gives what starts a file in it. It leaves by itself; see ``sync``."""
         with self.client(sys.executable, str(JACK_PLAYER), str(path), name) as player:
             try:
                 assert player.stdin is not None

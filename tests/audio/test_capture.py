@@ -11,7 +11,7 @@ import soundfile
 
 from rtgenre.audio.capture import DeviceSource, list_devices
 from rtgenre.errors import DeviceError
-from tests.virtual import needs
+from tests.virtual import JackServer, needs
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("nothing_left")]
 
@@ -82,10 +82,15 @@ def test_pulse_captured_samples_equal_the_played_ones(pulse, played, monkeypatch
 
 
 @needs("jackd", "jack_lsp")
-def test_jack_captured_samples_are_bit_exact(jack_server, played):
+def test_jack_captured_samples_are_bit_exact(tmp_path, played):
     pytest.importorskip("jack")
     path, sound = played(48000)
-    with jack_server.player(path, "player") as play, closing(DeviceSource("line", "player")) as source:
+    with (
+        JackServer(tmp_path / "jack", sync=True) as server,
+        server.environment(),
+        server.player(path, "player") as play,
+        closing(DeviceSource("line", "player")) as source,
+    ):
         source.start()
         assert source.wait_ready(OPENING_S).description == "JACK Audio Connection Kit: player"
         assert source.read(5.0) is not None
