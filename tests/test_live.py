@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,16 +122,15 @@ def test_music_through_jack_is_tagged_as_the_file_is(tmp_path: Path) -> None:
 
 
 def hear_through_jack(folder: Path, path: Path) -> tuple[list[wire.PosteriorMessage], int]:
-    with (
-        # The server may be late by a period; then its clock slips, and the daemon counts a gap.
-        JackServer(folder, rate=RATE, period=4096, sync=True) as jack,
-        jack.player(path, "deck") as play,
-        daemon("--source", "device:deck", "--quiet", **jack.client_env) as (process, feed),
-    ):
-        live = listen(feed, play)
-        process.terminate()
-        process.wait(WAIT_S)
-        return live, feed.missed
+    # The server may be late by a period; then its clock slips, and the daemon counts a gap.
+    with JackServer(folder, rate=RATE, period=4096, sync=True) as jack, ExitStack() as deck:
+        play = deck.enter_context(jack.player(path, "deck"))
+        with daemon("--source", "device:deck", "--quiet", **jack.client_env) as (process, feed):
+            live = listen(feed, play)
+            deck.close()  # while the server waits for nobody: the daemon kills its own client
+            process.terminate()
+            process.wait(WAIT_S)
+            return live, feed.missed
 
 
 @needs("pulseaudio", "paplay")

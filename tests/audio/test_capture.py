@@ -88,8 +88,8 @@ def test_jack_captured_samples_are_bit_exact(tmp_path, played):
     with (
         JackServer(tmp_path / "jack", sync=True) as server,
         server.environment(),
-        server.player(path, "player") as play,
         closing(DeviceSource("line", "player")) as source,
+        server.player(path, "player") as play,  # it leaves first: the source kills its client
     ):
         source.start()
         assert source.wait_ready(OPENING_S).description == "JACK Audio Connection Kit: player"
