@@ -14,7 +14,7 @@ import soundfile
 from rtgenre.outputs import wire
 from tests.corpus import needs_audio
 from tests.test_daemon import daemon, posteriors
-from tests.test_live import RATE, SECONDS, WAIT_S, assert_same_decisions, clip, lost_sound
+from tests.test_live import RATE, SECONDS, WAIT_S, assert_same_decisions, clip
 from tests.virtual import PulseServer, needs
 
 if TYPE_CHECKING:
@@ -104,12 +104,7 @@ def test_sinks_and_decks_are_sources_of_their_own(pulse: PulseServer, tmp_path: 
         "deck_b@3,4": "pulse:mixer.monitor",
     }
     arguments = [word for name, use in asked.items() for word in ("--source", f"{name}={use}")]
-    for _ in range(3):
-        heard, missed, captures, reports = play_to_all(
-            pulse, arguments, {"mixer": both, "booth": metal, "bar": classical}
-        )
-        if not any(map(lost_sound, heard.values())):
-            break
+    heard, missed, captures, reports = play_to_all(pulse, arguments, {"mixer": both, "booth": metal, "bar": classical})
     assert len(captures) == 3, "a device was opened more than once"
     assert [report["channels"] for report in reports.values()] == [2, 2, 4, 4]
     assert reports["booth"]["description"] == "ALSA: pulse: booth.monitor"

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 SHARED_MEMORY = Path("/dev") / "shm"
-
 JACK_PLAYER = Path(__file__).with_name("audio") / "jack_player.py"
+OPENING_S = 30.0  # for a device to open, on a machine that is busy with other things
 
 _UP_S = 30.0
 _DOWN_S = 20.0

@@ -11,11 +11,9 @@ import soundfile
 
 from rtgenre.audio.capture import DeviceSource, list_devices
 from rtgenre.errors import DeviceError
-from tests.virtual import JackServer, needs
+from tests.virtual import OPENING_S, JackServer, needs
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("nothing_left")]
-
-OPENING_S = 30.0  # on a machine that is busy with other things
 
 
 @pytest.fixture

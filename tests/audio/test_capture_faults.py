@@ -13,7 +13,7 @@ import pytest
 
 from rtgenre.audio.capture import DeviceSource, list_devices
 from rtgenre.errors import DeviceError
-from tests.virtual import SHARED_MEMORY, JackServer, PulseServer, needs
+from tests.virtual import OPENING_S, SHARED_MEMORY, JackServer, PulseServer, needs
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("nothing_left"), needs("pulseaudio", "pactl")]
 
@@ -43,7 +43,7 @@ def running(device="pulse", **options):
     """Give a source that has delivered sound."""
     with closing(DeviceSource("mic", device, sample_rate=RATE, **options)) as source:
         source.start()
-        source.wait_ready(30.0)
+        source.wait_ready(OPENING_S)
         assert source.read(5.0) is not None
         yield source
 

@@ -9,6 +9,7 @@ import pytest
 
 from rtgenre.audio.capture import DeviceSource
 from rtgenre.errors import DeviceError
+from tests.virtual import OPENING_S
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("nothing_left")]
 
@@ -36,7 +37,7 @@ def test_a_busy_device_is_said_to_be_busy(fault):
     with closing(DeviceSource("mic", "stand-in")) as source:
         source.start()
         with pytest.raises(DeviceError, match="'Test: stand-in' is busy") as caught:
-            source.wait_ready(30.0)
+            source.wait_ready(OPENING_S)
     assert "close that program" in caught.value.remedy
 
 
@@ -44,7 +45,7 @@ def test_a_device_that_lies_about_its_rate_is_refused(fault):
     fault("lying")
     with closing(DeviceSource("mic", "stand-in")) as source:
         source.start()
-        assert source.wait_ready(30.0).sample_rate == 48000
+        assert source.wait_ready(OPENING_S).sample_rate == 48000
         with pytest.raises(DeviceError, match=r"says 48000 Hz but delivers 4[34]\d\d\d samples") as caught:
             read_blocks(source, 2000)
     assert "44100 Hz" in caught.value.remedy

@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.real, needs("jackd")]
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[JackServer]:
-    with JackServer(tmp_path / "jack", period=PERIOD, sync=True) as jack, jack.environment():
+    with JackServer(tmp_path / "jack", period=PERIOD) as jack, jack.environment():
         yield jack
 
 
