@@ -397,13 +397,13 @@ def fit_lstm(
         network.head.bias[-1] = change_bias
 
 
-def answers(network: GenreNet, chosen: Chosen) -> FloatArray:
-    """Outputs (n, hops, n_outputs) of the network for encoded segments, from fresh states."""
-    part, given = chosen.part, []
+def answers(network: GenreNet, part: Encoded, rows: IntArray) -> FloatArray:
+    """Outputs (len(rows), hops, n_outputs) of the network for some encoded segments, from fresh states."""
+    given = []
     with torch.inference_mode():
-        for start in range(0, len(chosen.rows), 64):
-            rows = chosen.rows[start : start + 64]
-            x = torch.from_numpy(np.concatenate((part.z[rows], part.e[rows]), axis=-1).astype(np.float32))
+        for start in range(0, len(rows), 64):
+            some = rows[start : start + 64]
+            x = torch.from_numpy(np.concatenate((part.z[some], part.e[some]), axis=-1).astype(np.float32))
             u = torch.relu(network.trunk(x))
             hs, _ = network.lstm(u)
             given.append(network.head(torch.cat((hs, u), dim=-1)).numpy())

@@ -290,9 +290,9 @@ class _Trainer:
 
     def _heard(self, network: GenreNet, held: BoolArray) -> outcome.HeldOut:
         """What the network says of held-out clips: whole and uncoloured, and of coloured joins."""
-        whole, joined = (self._chosen(part, held, np.ones(len(held))) for part in self._encoded[:2])
-        said, clip = fit.answers(network, whole), whole.part.clip[whole.rows]
-        hops, music = self._parts[0].hops[whole.rows], clip < self._material.n_music
+        (whole, rows), (joined, pairs) = ((part, np.flatnonzero(held[part.clip])) for part in self._encoded[:2])
+        said, clip = fit.answers(network, whole, rows), whole.clip[rows]
+        hops, music = self._parts[0].hops[rows], clip < self._material.n_music
         return outcome.HeldOut(
             said=said[music],
             hops=hops[music],
@@ -300,8 +300,8 @@ class _Trainer:
             artist=self._material.music.artist[clip[music]],
             no_music=said[~music],
             no_music_hops=hops[~music],
-            joined=fit.answers(network, joined),
-            change=joined.part.change[joined.rows],
+            joined=fit.answers(network, joined, pairs),
+            change=joined.change[pairs],
         )
 
 
