@@ -8,9 +8,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,6 +79,21 @@ def posteriors(feed: Subscriber, n: int) -> list[wire.PosteriorMessage]:
             found.append(received.message)
     assert len(found) == n
     return found
+
+
+def wait_for(
+    feed: Subscriber,
+    wanted: Callable[[wire.Message], object],
+    timeout_s: float = TIMEOUT_S,
+    otherwise: str = "it never came",
+) -> Any:
+    """The first message that is wanted."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        received = feed.receive(1.0)
+        if received is not None and wanted(received.message):
+            return received.message
+    raise AssertionError(otherwise)
 
 
 def wav(path: Path, samples: np.ndarray, rate: int = 22050, subtype: str = "FLOAT") -> Path:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ import soxr
 from rtgenre.client import Subscriber
 from rtgenre.outputs import wire
 from tests.corpus import AUDIO, needs_audio
-from tests.test_daemon import daemon, posteriors, rtgenre
+from tests.test_daemon import daemon, posteriors, rtgenre, wait_for
 from tests.virtual import JackServer, PulseServer, needs
 
 if TYPE_CHECKING:
@@ -115,26 +115,17 @@ def test_a_sound_server_that_dies_is_told_survived_and_counted(pulse: PulseServe
     with daemon("--source", "device:pulse", "--quiet", **env) as (process, feed):
         posteriors(feed, 5)
         pulse.kill()
-        stale = wait_for(feed, lambda m: isinstance(m, wire.StateMessage) and m.state == "stale")
+        stale = wait_for(feed, lambda m: isinstance(m, wire.StateMessage) and m.state == "stale", WAIT_S)
         assert stale.top is None
         time.sleep(1.0)
         pulse.start()
-        back = wait_for(feed, lambda m: isinstance(m, wire.PosteriorMessage) and m.gap_samples > 0)
+        back = wait_for(feed, lambda m: isinstance(m, wire.PosteriorMessage) and m.gap_samples > 0, WAIT_S)
         assert back.state != "stale"
         assert back.gap_samples > 22050  # more than the second that the server was away
-        beat = wait_for(feed, lambda m: isinstance(m, wire.Heartbeat))
+        beat = wait_for(feed, lambda m: isinstance(m, wire.Heartbeat), WAIT_S)
         report = beat.sources["mic"]
         assert report.capture_restarts == 1
         assert report.gap_samples == pytest.approx(back.gap_samples * report.sample_rate / 22050, rel=0.01)
         assert "restarted" in report.notice
         process.terminate()
         assert process.wait(WAIT_S) == 0
-
-
-def wait_for(feed: Subscriber, wanted: Callable[[wire.Message], bool]) -> Any:
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        received = feed.receive(1.0)
-        if received is not None and wanted(received.message):
-            return received.message
-    raise AssertionError("it never came")

@@ -13,7 +13,7 @@ import soundfile
 
 from rtgenre.outputs import wire
 from tests.corpus import needs_audio
-from tests.test_daemon import daemon, posteriors
+from tests.test_daemon import daemon, posteriors, wait_for
 from tests.test_live import RATE, SECONDS, WAIT_S, assert_same_decisions, clip
 from tests.virtual import PulseServer, needs
 
@@ -121,11 +121,11 @@ def test_a_source_that_fails_does_not_disturb_the_other_and_comes_back(pulse: Pu
         posteriors(feed, 30)
         children = {child.environ().get("PULSE_SOURCE"): child for child in psutil.Process(process.pid).children()}
         children["bar.monitor"].send_signal(signal.SIGSTOP)  # as a driver hangs
-        hung = wait_for(feed, "bar", lambda m: m.state == "stale")
-        back = wait_for(feed, "bar", lambda m: m.state != "stale" and m.gap_samples > 0)
+        hung = wait_for_hop(feed, "bar", lambda m: m.state == "stale")
+        back = wait_for_hop(feed, "bar", lambda m: m.state != "stale" and m.gap_samples > 0)
         assert back.hop > hung.hop + 5
         children["booth.monitor"].kill()
-        wait_for(feed, "booth", lambda m: m.gap_samples > 0)
+        wait_for_hop(feed, "booth", lambda m: m.gap_samples > 0)
         calm = [m for m in posteriors(feed, 40) if m.source == "bar"]
         reports = feed.request("stats")["stats"]["sources"]  # type: ignore[index]
         assert {name: report["capture_restarts"] for name, report in reports.items()} == {"booth": 1, "bar": 1}
@@ -136,11 +136,9 @@ def test_a_source_that_fails_does_not_disturb_the_other_and_comes_back(pulse: Pu
         assert b"leaked" not in process.stderr.read()
 
 
-def wait_for(feed: Subscriber, name: str, wanted: Callable[[wire.PosteriorMessage], bool]) -> wire.PosteriorMessage:
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        received = feed.receive(1.0)
-        message = None if received is None else received.message
-        if isinstance(message, wire.PosteriorMessage) and message.source == name and wanted(message):
-            return message
-    raise AssertionError(f"{name} never said so")
+def wait_for_hop(feed: Subscriber, name: str, wanted: Callable[[wire.PosteriorMessage], bool]) -> wire.PosteriorMessage:
+    def is_it(message: wire.Message) -> bool:
+        return isinstance(message, wire.PosteriorMessage) and message.source == name and wanted(message)
+
+    hop: wire.PosteriorMessage = wait_for(feed, is_it, WAIT_S, f"{name} never said so")
+    return hop

@@ -10,13 +10,12 @@ import pytest
 from rtgenre.outputs import wire
 from tests import signals
 from tests.radio import IcecastServer, encoded
-from tests.test_daemon import TIMEOUT_S, daemon, one_error, posteriors, rtgenre
+from tests.test_daemon import TIMEOUT_S, daemon, one_error, posteriors, rtgenre, wait_for
 from tests.virtual import needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rtgenre.client import Subscriber
 
 pytest.importorskip("av", reason="PyAV is not installed: pip install 'rtgenre[url]'")
 pytestmark = [pytest.mark.real, needs("icecast2")]
@@ -27,15 +26,6 @@ RATE = 44100
 def icecast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IcecastServer]:
     with IcecastServer(tmp_path_factory.mktemp("icecast")) as server:
         yield server
-
-
-def wait_for(feed: Subscriber, wanted: Callable[[wire.Message], bool]) -> wire.Message:
-    deadline = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < deadline:
-        received = feed.receive(1.0)
-        if received is not None and wanted(received.message):
-            return received.message
-    raise AssertionError("it never came")
 
 
 def track(title: str) -> Callable[[wire.Message], bool]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ import pytest
 from rtgenre.outputs import wire
 from tests import signals
 from tests.outputs.test_wire import VALIDATOR
-from tests.test_daemon import TIMEOUT_S, daemon, one_error, posteriors, rtgenre, wav
+from tests.test_daemon import TIMEOUT_S, daemon, one_error, posteriors, rtgenre, wait_for, wav
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,14 +84,12 @@ def test_decks_of_one_file_and_a_file_of_another_rate_are_what_they_are_alone(tm
 
 
 def wait_for_report(feed: Subscriber, name: str, wanted: str) -> wire.SourceReport:
-    deadline = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < deadline:
-        received = feed.receive(1.0)
-        if received is not None and isinstance(received.message, wire.Heartbeat):
-            report = received.message.sources.get(name)
-            if report is not None and wanted in report.notice:
-                return report
-    raise AssertionError(f"{name} never said {wanted!r}")
+    def says_so(message: wire.Message) -> bool:
+        report = message.sources.get(name) if isinstance(message, wire.Heartbeat) else None
+        return report is not None and wanted in report.notice
+
+    report: wire.SourceReport = wait_for(feed, says_so, otherwise=f"{name} never said {wanted!r}").sources[name]
+    return report
 
 
 def test_a_source_that_is_not_there_is_told_and_the_others_go_on() -> None:

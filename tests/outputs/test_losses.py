@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import urllib.request
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import pytest
 from rtgenre.outputs import wire
 from tests.outputs.telling import eventually
 from tests.outputs.web.overlay import free_port
-from tests.test_daemon import TIMEOUT_S, daemon
+from tests.test_daemon import TIMEOUT_S, daemon, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,14 +22,13 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 def beat_with(feed: Subscriber, output: str, field: str) -> wire.Heartbeat:
     """The first heartbeat that counts a loss of an output."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < deadline:
-        received = feed.receive(1.0)
-        if received is not None and isinstance(received.message, wire.Heartbeat):
-            report = received.message.outputs.get(output)
-            if report is not None and getattr(report, field):
-                return received.message
-    raise AssertionError(f"{output} has lost nothing")
+
+    def counts(message: wire.Message) -> bool:
+        report = message.outputs.get(output) if isinstance(message, wire.Heartbeat) else None
+        return report is not None and bool(getattr(report, field))
+
+    heartbeat: wire.Heartbeat = wait_for(feed, counts, otherwise=f"{output} has lost nothing")
+    return heartbeat
 
 
 def test_what_passes_while_a_broker_is_away_and_a_disk_is_gone_is_counted(tmp_path: Path) -> None:
