@@ -249,6 +249,8 @@ def main() -> None:
     )
     parser.add_argument("--limit", type=int, help="no more than so many clips, spread over the split")
     given = parser.parse_args()
+    if given.limit is not None and given.limit < 1:
+        parser.error(f"argument --limit: {given.limit} clips are none; give 1 or more, or leave it out for all")
     corpus, model = read_corpus(given.data), load_checkpoint(ModelSettings(path=given.model))
     corpus.require_labels(model.labels)
     clips = spread(corpus.part(given.split), given.limit)

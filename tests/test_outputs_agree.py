@@ -21,11 +21,11 @@ from rtgenre.outputs import wire
 from tests import signals
 from tests.outputs.broker import Broker, needs_mosquitto, reading
 from tests.outputs.stage import ALL_OFF, CHANNEL, PERIOD, Stage, stage
-from tests.outputs.telling import eventually
 from tests.outputs.test_osc import receiver
 from tests.outputs.web.overlay import Overlay, free_port, overlay
 from tests.test_daemon import RTGENRE, TIMEOUT_S, daemon, environment, wav
 from tests.virtual import JackServer, needs
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

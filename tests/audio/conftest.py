@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.outputs.telling import eventually
 from tests.virtual import SHARED_MEMORY, JackServer, PulseServer
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,9 @@ from rtgenre.errors import ConfigError, FeedError, UsageError
 from rtgenre.outputs import wire
 from rtgenre.outputs.zmq_feed import Curve, ZmqFeed
 from tests.outputs.story import heartbeat
-from tests.outputs.talking import ANY, POSTERIORS, eventually, publish, started, talking
+from tests.outputs.talking import ANY, POSTERIORS, publish, started, talking
 from tests.outputs.test_wire import LABELS, composer, hop
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.real
 WAIT_S = 60.0  # for what comes at once on a machine that does nothing else

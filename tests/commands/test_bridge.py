@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.outputs.talking import eventually, started, talking
+from tests.outputs.talking import started, talking
 from tests.test_daemon import RTGENRE, TIMEOUT_S, environment
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path

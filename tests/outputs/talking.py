@@ -9,24 +9,16 @@ from typing import TYPE_CHECKING
 
 from rtgenre.outputs.zmq_feed import ZmqFeed
 from tests.outputs.test_wire import composer, hop
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from rtgenre.client import Subscriber
     from rtgenre.outputs import wire
 
 ANY = "tcp://127.0.0.1:*"
 POSTERIORS = "rtgenre.v1.mic.posterior."
-
-
-def eventually(condition: Callable[[], bool], timeout_s: float = 60.0) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def publish(feed: ZmqFeed, table: wire.Composer, first: int, n: int) -> None:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING
 
 from rtgenre.outputs import wire
 from tests.outputs.story import LABELS, heartbeat, posterior
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _numbers = itertools.count()
 
@@ -34,12 +30,3 @@ def envelope(message: wire.Message) -> wire.Envelope:
 
 def beat(*sources: str) -> wire.Heartbeat:
     return heartbeat(next(_numbers), time.monotonic_ns(), **dict.fromkeys(sources, heartbeat().sources["demo"]))
-
-
-def eventually(condition: Callable[[], object], timeout_s: float = 60.0) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return bool(condition())

@@ -11,7 +11,8 @@ from rtgenre.outputs import courier as module
 from rtgenre.outputs import wire
 from rtgenre.outputs.courier import Courier
 from tests.outputs.story import decision
-from tests.outputs.telling import beat, envelope, eventually, heard
+from tests.outputs.telling import beat, envelope, heard
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     import pytest

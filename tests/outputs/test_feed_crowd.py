@@ -8,8 +8,9 @@ import pytest
 from benchmarks.crowd import BEFORE_STALLING, Member, node_is_there
 from rtgenre import keys
 from rtgenre.outputs.zmq_feed import Curve, seen_from_here
-from tests.outputs.talking import ANY, POSTERIORS, eventually, publish, started
+from tests.outputs.talking import ANY, POSTERIORS, publish, started
 from tests.outputs.test_wire import composer
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.real
 MESSAGES = 10_000

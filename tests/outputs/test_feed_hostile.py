@@ -17,8 +17,9 @@ from rtgenre.client import Subscriber
 from rtgenre.errors import FeedError
 from rtgenre.outputs import wire
 from rtgenre.outputs.zmq_feed import ZmqFeed
-from tests.outputs.talking import POSTERIORS, eventually, started, talking
+from tests.outputs.talking import POSTERIORS, started, talking
 from tests.test_daemon import RTGENRE, TIMEOUT_S, environment, free_ports, posteriors
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.real
 CONNECTIONS = 1000

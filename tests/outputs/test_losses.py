@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rtgenre.outputs import wire
-from tests.outputs.telling import eventually
 from tests.outputs.web.overlay import free_port
 from tests.test_daemon import TIMEOUT_S, daemon, wait_for
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,9 +20,10 @@ from rtgenre.outputs.midi.player import Player
 from rtgenre.outputs.settings import MidiSettings
 from tests.outputs.stage import ALL_OFF, CHANNEL, PERIOD, control, off, on, stage
 from tests.outputs.story import LABELS
-from tests.outputs.telling import beat, envelope, eventually, heard
+from tests.outputs.telling import beat, envelope, heard
 from tests.test_daemon import RTGENRE, daemon, environment
 from tests.virtual import JackServer, needs
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

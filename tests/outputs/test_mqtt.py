@@ -18,7 +18,8 @@ from rtgenre.outputs.mqtt import node_name, open_mqtt
 from rtgenre.outputs.settings import MqttSettings
 from tests.outputs.broker import Broker, needs_mosquitto, reading
 from tests.outputs.story import LABELS
-from tests.outputs.telling import envelope, eventually, heard
+from tests.outputs.telling import envelope, heard
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

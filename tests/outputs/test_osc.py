@@ -16,7 +16,8 @@ from rtgenre.errors import ConfigError
 from rtgenre.outputs.osc import open_osc, target
 from rtgenre.outputs.settings import OscSettings
 from tests.outputs.story import LABELS, decision
-from tests.outputs.telling import beat, envelope, eventually, heard
+from tests.outputs.telling import beat, envelope, heard
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,8 @@ import pytest
 from rtgenre.errors import ConfigError
 from rtgenre.outputs.settings import TextSettings
 from rtgenre.outputs.textfile import check_template, open_text
-from tests.outputs.telling import envelope, eventually, heard
+from tests.outputs.telling import envelope, heard
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path

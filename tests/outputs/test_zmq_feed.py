@@ -14,8 +14,9 @@ from rtgenre.errors import ConfigError, FeedError, OutputError
 from rtgenre.outputs import wire
 from rtgenre.outputs.zmq_feed import MAX_REQUEST_BYTES, ZmqFeed
 from rtgenre.records import TrackReason
-from tests.outputs.talking import ANY, eventually, joined, publish, started, talking
+from tests.outputs.talking import ANY, joined, publish, started, talking
 from tests.outputs.test_wire import VALIDATOR, composer, hop, on_track
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.real
 

@@ -18,10 +18,11 @@ from rtgenre.outputs import wire
 from rtgenre.outputs.zmq_feed import ZmqFeed
 from rtgenre.recording.reader import Recording
 from rtgenre.recording.replay import Replay
-from tests.outputs.talking import ANY, eventually
+from tests.outputs.talking import ANY
 from tests.outputs.test_wire import VALIDATOR
 from tests.recording.evening import Part, kept, messages
 from tests.test_daemon import RTGENRE, environment, free_ports, rtgenre
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from rtgenre.outputs import wire
 from rtgenre.outputs.fanout import FanOut
 from rtgenre.outputs.recorder import KeptLines, Limits, Recorder, lines
 from rtgenre.recording.reader import Recording
-from tests.outputs.talking import eventually
 from tests.outputs.test_wire import composer, hop
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path

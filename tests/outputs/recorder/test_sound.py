@@ -16,7 +16,7 @@ from rtgenre.errors import OutputError
 from rtgenre.outputs.recorder import Limits, Recorder
 from rtgenre.outputs.recorder.sound import CAPACITY, SoundTap, _Piece
 from rtgenre.records import Block, SourceInfo, SourceStats
-from tests.outputs.talking import eventually
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from rtgenre.errors import OutputError
 from rtgenre.outputs.web.clients import QUEUE_MESSAGES
 from rtgenre.outputs.web.pages import STATIC
-from tests.outputs.talking import eventually
 from tests.outputs.test_wire import VALIDATOR
 from tests.outputs.web.running import Talker, get, get_json, started
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
