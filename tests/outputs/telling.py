@@ -1,4 +1,4 @@
-"""Messages with a given decision, and waiting for what an output makes of them."""
+"""Messages with a given decision, for the tests of the outputs."""
 
 from __future__ import annotations
 
