@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,12 +22,14 @@ from rtgenre.posterior.smoothing import Smoother
 from rtgenre.training import curves, fit, report, scores, segments, spectra
 from rtgenre.training import material as materials
 from rtgenre.training.background import write_background
+from rtgenre.training.evaluation import crossed
 from rtgenre.training.evaluation.fresh import SECONDS, answers_after
 from rtgenre.training.evaluation.listen import Listener, Task
 from rtgenre.training.evaluation.run import evaluate
 from rtgenre.training.kept import FRONTEND_CODE, fingerprint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -159,6 +162,32 @@ def recalibrated(calibration: Calibration, model: Checkpoint, music: DataSet, cl
     return dataclasses.replace(calibration, temperature=calibration.temperature * further)
 
 
+def cross_calibrated(
+    calibration: Calibration, models: Sequence[tuple[Checkpoint, IntArray]], music: DataSet, measure: Measure
+) -> tuple[Calibration, dict[str, Any]]:
+    """With the temperature that fits what the folds' networks say through the live path, and what that is worth.
+
+    As ``recalibrated``, but of all clips, each heard by the network that never met its artist. The figures are of
+    networks whose temperature was fitted on the clips of the other folds.
+
+    Args:
+        calibration: of ``calibrate``.
+        models: of each fold, with that calibration, and the clips that it did not learn from.
+        music: labelled clips.
+        measure: how they are heard.
+    """
+    folds = [crossed.Fold(partial(pipeline_of, model), clips) for model, clips in models]
+    alone = dataclasses.replace(measure, with_streams=False)
+    each, all_clips = crossed.temperatures(crossed.hear(folds, music, alone))
+    folds = [
+        crossed.Fold(partial(pipeline_of, dataclasses.replace(model, temperature=model.temperature * further)), clips)
+        for (model, clips), further in zip(models, each.tolist(), strict=True)
+    ]
+    figures = crossed.figures(crossed.hear(folds, music, measure))
+    figures["temperatures"] = [calibration.temperature * further for further in each.tolist()]
+    return dataclasses.replace(calibration, temperature=calibration.temperature * all_clips), figures
+
+
 def _gate_logits(held: HeldOut) -> tuple[FloatArray, FloatArray]:
     """Music logits of the hops of music, and of what is no music, once a second has been heard."""
     hop = np.arange(held.said.shape[1])
@@ -250,6 +279,7 @@ def write(
     runs: dict[str, Any],
     out: Path,
     measure: Measure,
+    cross_validated: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Save the model, hear some clips with the measured one through the live pipeline, write figures and model card.
 
@@ -261,6 +291,7 @@ def write(
         runs: figures of each fit.
         out: checkpoint folder.
         measure: what is heard: *valid*.
+        cross_validated: figures of ``cross_calibrated``, where there are folds.
     """
     shipped = checkpoints.save(shipped, out)
     learned = np.flatnonzero(np.isin(material.split, list(shipped.training["splits"])))
@@ -268,13 +299,13 @@ def write(
     if material.other is not None:
         heard.append((material.other, np.flatnonzero(material.other_teaches)))
     write_background(pipeline_of(shipped), shipped, heard, out)
-    pipeline = pipeline_of(measured)
-    live = evaluate(lambda: pipeline, material.music, measure)
+    live = evaluate(partial(pipeline_of, measured), material.music, measure)
     metrics = {
         "model": {"id": shipped.id, "sha256": shipped.sha256},
         "measured_on": "valid, by weights fitted on train only",
         **live,
         **summary(runs),
+        **({} if cross_validated is None else {"cross_validated": cross_validated}),
         "temperature": shipped.temperature,
         "parameters": int(sum(value.size for value in shipped.tensors.values())),
         "training": dict(shipped.training),

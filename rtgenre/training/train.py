@@ -152,19 +152,29 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
     for seed in range(settings.seed + 1, settings.seed + settings.seeds):
         name = f"train-seed{seed}"
         runs[name] = trainer.figures(trainer.fit(name, train, valid, seed), seed)
+    folds: list[tuple[Fitted, BoolArray]] = []
     for fold in range(N_FOLDS if settings.folds else 0):
         held = material.fold == fold
         fitted = trainer.fit(f"fold{fold}", ~held, held, settings.seed)
         runs[f"fold{fold}"] = trainer.figures(fitted, settings.seed)
+        folds.append((fitted, held))
     calibration = outcome.calibrate(first.held_out, settings.spec)
-    measured = _checkpoint(first, calibration, material, train, settings, ("train",))
-    calibration = outcome.recalibrated(calibration, measured, material.music, np.flatnonzero(valid))
+    measure = Measure(split="valid", hour_s=settings.hour_s, jobs=settings.jobs, quiet=settings.quiet)
+    crossed = None
+    if folds:
+        models = [
+            (_checkpoint(fitted, calibration, material, ~held, settings, ("train", "valid")), np.flatnonzero(held))
+            for fitted, held in folds
+        ]
+        calibration, crossed = outcome.cross_calibrated(calibration, models, material.music, measure)
+    else:
+        measured = _checkpoint(first, calibration, material, train, settings, ("train",))
+        calibration = outcome.recalibrated(calibration, measured, material.music, np.flatnonzero(valid))
     measured = _checkpoint(first, calibration, material, train, settings, ("train",))
     shipped = measured
     if both is not None:
         shipped = _checkpoint(both, calibration, material, train | valid, settings, ("train", "valid"))
-    measure = Measure(split="valid", hour_s=settings.hour_s, quiet=settings.quiet)
-    return outcome.write(measured, shipped, material, encoder.log, runs, settings.out, measure)
+    return outcome.write(measured, shipped, material, encoder.log, runs, settings.out, measure, crossed)
 
 
 def _encoder(settings: TrainSettings, say: Note) -> Distilled:

@@ -83,6 +83,9 @@ def test_a_run_learns_what_there_is_to_learn(trained: tuple[Path, Mapping[str, A
     assert metrics["seeds"]["mean"]["30"] > 0.9
     assert metrics["folds"]["clips"] == 36
     assert metrics["folds"]["accuracy"]["30"] > 0.8
+    assert metrics["cross_validated"]["clips"] == 36, "each by the live path of its fold"
+    assert metrics["cross_validated"]["accuracy"]["30"] > 0.8
+    assert len(metrics["cross_validated"]["temperatures"]) == 5
     assert metrics["clips"] == 18
 
 
@@ -110,6 +113,7 @@ def test_a_run_goes_on_where_it_was_broken_off(
     assert fitted == {"fold3", "fold4"}, "what was kept is not fitted again"
     assert again["model"]["sha256"] == metrics["model"]["sha256"]
     assert again["folds"] == metrics["folds"]
+    assert again["cross_validated"] == metrics["cross_validated"]
 
 
 def test_one_seed_gives_one_model(

@@ -85,9 +85,9 @@ def evaluate(
     rate, labels = pipeline.frontend.spec.sample_rate, tuple(pipeline.runtime.labels)
     split = _split(clips, measure.split)
     part = spread(clips.part(split), measure.limit)
-    truth = _truth(clips, part, labels)
-    with _hearing(opener, pipeline, clips, part, measure) as hear:
-        kept, alone, skipped = _fresh(hear, f"hearing {split}", part, truth.names, SILENCE_S)
+    truth = truth_of(clips, part, labels)
+    with hearing(opener, pipeline, clips, part, measure) as hear:
+        kept, alone, skipped = heard_fresh(hear, f"hearing {split}", part, truth.names, SILENCE_S)
         part, truth = part[kept], truth.of(kept)
         measured = fresh.figures(alone, truth, rate)
         measured["flips_per_minute"] = {
@@ -153,7 +153,17 @@ def spread(part: IntArray, limit: int | None) -> IntArray:
     return part[np.linspace(0, len(part) - 1, limit).round().astype(np.int64)]
 
 
-def _truth(clips: DataSet, part: IntArray, labels: tuple[str, ...]) -> Truth:
+def truth_of(clips: DataSet, part: IntArray, labels: tuple[str, ...]) -> Truth:
+    """What some clips are, by a model's labels.
+
+    Args:
+        clips: the data set.
+        part: (n,) which of them.
+        labels: what the model knows.
+
+    Raises:
+        UsageError: it lacks one of the data set's labels.
+    """
     known = known_labels(clips.labels, labels)
     lacking = sorted({clips.labels[k] for k in clips.label[part] if known[k] < 0})
     if lacking:
@@ -166,10 +176,18 @@ def _truth(clips: DataSet, part: IntArray, labels: tuple[str, ...]) -> Truth:
 
 
 @contextmanager
-def _hearing(
+def hearing(
     opener: Callable[[], Pipeline], pipeline: Pipeline, clips: DataSet, part: IntArray, measure: Measure
 ) -> Iterator[Hear]:
-    """A function that hears tasks, with a bar of its own for each call."""
+    """A function that hears tasks, with a bar of its own for each call.
+
+    Args:
+        opener: see ``evaluate``.
+        pipeline: what it opens.
+        clips: the data set.
+        part: (n,) which of its clips are heard.
+        measure: how much is heard of them, and by how many processes.
+    """
     spec = pipeline.frontend.spec
     hops = int(clips.n_frames[part].sum())
     if measure.with_streams:
@@ -192,10 +210,17 @@ def _hearing(
         yield hear_with_bar
 
 
-def _fresh(
+def heard_fresh(
     hear: Hear, what: str, part: IntArray, names: Sequence[str], silence_s: float
 ) -> tuple[IntArray, list[Trace], list[dict[str, str]]]:
     """Each clip from a fresh state.
+
+    Args:
+        hear: of ``hearing``.
+        what: name of the bar.
+        part: (n,) clips of the data set.
+        names: (n,) what they are called.
+        silence_s: silence after each.
 
     Returns:
         Positions in ``part`` that could be heard, their traces, and why the others could not.
@@ -216,6 +241,22 @@ def _fresh(
     return np.array(kept, np.int64), traces, skipped
 
 
+def heard_in_a_row(hear: Hear, what: str, tasks: Sequence[Task]) -> list[Trace]:
+    """Streams over clips of which each has been heard before, so that none of them can fail.
+
+    Args:
+        hear: of ``hearing``.
+        what: name of the bar.
+        tasks: the streams.
+    """
+    traces = []
+    for trace in hear(what, tasks):
+        if not isinstance(trace, Trace):
+            raise trace
+        traces.append(trace)
+    return traces
+
+
 def _add_streams(
     measured: dict[str, Any],
     hear: Hear,
@@ -231,11 +272,7 @@ def _add_streams(
     duration_s = np.array([trace.cut_sample[1] / rate for trace in alone])
     long, before = streams.hour_order(truth.label, duration_s, measure.hour_s, rng)
     tasks = [Task(tuple(int(part[at]) for at in tracks)) for tracks in (long.tolist(), *chained)]
-    traces = []
-    for trace in hear("tracks in a row", tasks):
-        if not isinstance(trace, Trace):
-            raise trace  # every clip of it has been heard before
-        traces.append(trace)
+    traces = heard_in_a_row(hear, "tracks in a row", tasks)
     end = answers_after(alone, measure.cut_s, rate)
     measured["track_changes"] = streams.track_changes(traces[1:], chained, truth, decided_right(end, truth), rate)
     measured["flips_per_minute"]["streams_settled"] = streams.flips_per_minute(
@@ -250,8 +287,8 @@ def _not_music(
     part = spread(np.arange(len(clips.label)), measure.limit)
     names = [str(name) for name in clips.names[part]]
     measure = dataclasses.replace(measure, with_streams=False)
-    with _hearing(opener, pipeline, clips, part, measure) as hear:
-        kept, traces, skipped = _fresh(hear, "hearing what is no music", part, names, 0.0)
+    with hearing(opener, pipeline, clips, part, measure) as hear:
+        kept, traces, skipped = heard_fresh(hear, "hearing what is no music", part, names, 0.0)
     rate = pipeline.frontend.spec.sample_rate
     figures = not_music.figures(traces, clips.label[part[kept]], clips.labels, music, rate)
     return {"sha256": clips.sha256, "skipped": [*_left_out(clips), *skipped], **figures}
