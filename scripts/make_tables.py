@@ -80,12 +80,13 @@ def _crossed(found: dict[str, Any] | None) -> list[str]:
     if found is None:
         return []
     delay, flips = found["track_changes"]["time_to_right"], found["flips_per_minute"]
-    return [
+    told = (
         f"\nAs it is used, {found['clips']} clips of {found['artists']} artists, each through the live pipeline by the "
         f"network of the fold that never met its artist: {found['accuracy']['30']:.2f} right after 30 s, calibration "
         f"error {found['ece']:.3f}; after a change of track right within {delay['p50_s']:.1f} s (median) and "
         f"{delay['p90_s']:.1f} s (nine of ten), {flips['fresh_settled']:.1f} flips a minute."
-    ]
+    )
+    return [told]
 
 
 def robustness() -> str:
