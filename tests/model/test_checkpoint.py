@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from msgspec import structs
 from safetensors.numpy import load_file, save_file
 
 from rtgenre.errors import CheckpointError, FrontendMismatchError
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.model import checkpoint as checkpoints
 from rtgenre.model.checkpoint import DESCRIPTION_FILE, WEIGHTS_FILE
-from tests.model.small import TWO_EARS, checkpoint
+from tests.model.small import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -273,12 +272,6 @@ def test_features_unknown_here(folder: Path) -> None:
     frontend = json.loads((folder / DESCRIPTION_FILE).read_text())["frontend"]
     describe(folder, frontend=frontend | {"wavelets": 3})
     refused(folder, "wavelets", error=FrontendMismatchError)
-
-
-def test_a_network_with_other_ears_than_its_frontend(tmp_path: Path) -> None:
-    made = checkpoint(**TWO_EARS)
-    with pytest.raises(CheckpointError, match="its network has 1 ears, its frontend 2"):
-        checkpoints.save(dataclasses.replace(made, architecture=structs.replace(made.architecture, ears=1)), tmp_path)
 
 
 def test_normalisation_of_other_features(folder: Path) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from msgspec import structs
 
 from rtgenre.errors import UsageError
 from rtgenre.model import checkpoint as checkpoints
@@ -57,12 +56,13 @@ def small(corpus_file: Path, teacher_file: Path | None, out: Path, **changes: An
         data=corpus_file,
         out=out,
         id="small",
+        architecture=SMALL,
         distil=DistilSettings(epochs=2, batch=64, threads=1),
         segments=SegmentSettings(copies=2, long_hops=40, middle_hops=32, short_hops=16),
         fit=FitSettings(members=2, trunk=stage, lstm=StageSettings(epochs=1, batch=8, learning_rate=1e-3), threads=1),
         jobs=1,
         quiet=True,
-        **{"seed": 1, "architecture": SMALL, "hour_s": 60.0, "teacher": teacher_file, **changes},
+        **{"seed": 1, "hour_s": 60.0, "teacher": teacher_file, **changes},
     )
 
 
@@ -140,33 +140,6 @@ def test_an_encoder_may_be_another_models(
         np.testing.assert_array_equal(rounded[name], new.tensors[name])
     with pytest.raises(UsageError, match="no encoder"):
         train.run(small(corpus_file, None, tmp_path / "none"))
-
-
-def test_two_ears_are_taught_and_the_second_counts_for_half(
-    corpus_file: Path, teacher_file: Path, tmp_path: Path
-) -> None:
-    spec = replace(SPEC, narrow_hz=(320.0, 5600.0))
-    shape = structs.replace(SMALL, ears=2)
-    metrics = train.run(small(corpus_file, teacher_file, tmp_path, spec=spec, architecture=shape))
-    assert metrics["accuracy"]["30"] > 0.9
-    model = checkpoints.load(tmp_path)
-    assert model.architecture.ears == model.spec.ears == 2
-    # The committee's logits, without what the LSTM adds: half of the trunk is the first ear's, half the second's.
-    around = model.tensors["head.weight"][:-1, SMALL.hidden :]
-    first, second = np.split(np.abs(around), 2, axis=1)
-    assert 0.3 < second.mean() / first.mean() < 0.8
-
-
-def test_three_members_cannot_share_two_ears(corpus_file: Path, teacher_file: Path, tmp_path: Path) -> None:
-    settings = small(
-        corpus_file,
-        teacher_file,
-        tmp_path,
-        spec=replace(SPEC, narrow_hz=(320.0, 5600.0)),
-        architecture=structs.replace(SMALL, ears=2),
-    )
-    with pytest.raises(UsageError, match="3 members"):
-        train.run(replace(settings, fit=replace(settings.fit, members=3)))
 
 
 def test_an_artist_in_both_parts_is_refused(corpus_file: Path, teacher_file: Path, tmp_path: Path) -> None:
