@@ -19,7 +19,6 @@ HEARD_LIMIT = 1 << 20
 
 _LANES = 8  # float32 in an AVX2 register; inner widths are multiples of it
 _MAX_LAYERS = 16
-_MAX_EARS = 4
 _MAX_TIME_S = 3600.0
 
 
@@ -31,9 +30,6 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values (statistics pooling: Snyder et al. 2018, "X-vectors", section 2.1, here causal); two affine layers with
     ``relu`` between them give the embedding ``e``. Then ``u = relu(W·[z, e, running mean of e])``, a stack of LSTM
     layers on ``u``, and the head reads ``[h, u]``: the path around the LSTM answers before the state has filled.
-
-    Where the frontend has two ears, ``z`` is split between them: the one encoder hears each by itself, and each has its
-    own share of ``u``. What a narrow channel does to one ear cannot reach the other's.
 
     Running values start as plain means and turn exponential: see ``least_weights``.
 
@@ -50,7 +46,6 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         layers: number of LSTM layers.
         input_clip: normalised inputs are clipped to ±this, so silence or a fault cannot drive the state
             anywhere that training has not seen.
-        ears: equal parts of the features, and of ``u``.
     """
 
     encoder_inputs: int
@@ -64,11 +59,10 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hidden: int
     layers: int
     input_clip: float
-    ears: int = 1
 
     @property
     def history_width(self) -> int:
-        """Values of one hop that the convolutions of one ear keep: the inputs of all of them."""
+        """Values of one hop that the convolutions keep: the inputs of all of them."""
         return self.encoder_inputs + (self.encoder_layers - 1) * self.encoder_width
 
     def least_weights(self, hops_per_s: float) -> tuple[float, float]:
@@ -89,7 +83,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         affine = {
             "encoder.head": (self.encoder_head, 2 * width),
             "encoder.embedding": (self.embedding, self.encoder_head),
-            "trunk": (self.trunk, n_features // self.ears + 2 * self.embedding),
+            "trunk": (self.trunk, n_features + 2 * self.embedding),
             "head": (n_labels + len(EXTRA_OUTPUTS), h + self.trunk),
         }
         for name, shape in affine.items():
@@ -114,21 +108,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             seconds = getattr(self, name)
             if not 0.0 < seconds <= _MAX_TIME_S:
                 yield f"{name} is {seconds}; it must be more than 0 and at most {_MAX_TIME_S:g} s"
-        yield from self._wrong_ears(n_features)
+        if not 1 <= self.encoder_inputs <= n_features:
+            yield f"encoder_inputs is {self.encoder_inputs}; it must be from 1 to the number of features, {n_features}"
         if not (math.isfinite(self.input_clip) and self.input_clip > 0):
             yield f"input_clip is {self.input_clip}; it must be positive"
-
-    def _wrong_ears(self, n_features: int) -> Iterator[str]:
-        if not 1 <= self.ears <= _MAX_EARS:
-            yield f"ears is {self.ears}; it must be from 1 to {_MAX_EARS}"
-            return
-        if self.ears > 1 and (n_features % self.ears or self.trunk % (self.ears * _LANES)):
-            yield (
-                f"{self.ears} ears cannot share {n_features} features and a trunk of {self.trunk}; "
-                f"each needs equally many, of the trunk a multiple of {_LANES}"
-            )
-        if not 1 <= self.encoder_inputs <= n_features // self.ears:
-            yield (
-                f"encoder_inputs is {self.encoder_inputs}; it must be from 1 to the number of features of an ear, "
-                f"{n_features // self.ears}"
-            )

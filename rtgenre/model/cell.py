@@ -129,8 +129,8 @@ def _encode(
     pooled_variance: FloatArray,
     embedding_mean: FloatArray,
 ) -> None:
-    """The encoder of one ear: ``scratch.inputs`` = [z | | ] → [z | e | running mean of e]; the rest is its state."""
-    width, n_inputs, n_embedding = pooled_mean.size, weights.scale.shape[2], embedding_mean.size
+    """The encoder of one stream: ``scratch.inputs`` = [z | | ] → [z | e | running mean of e]; the rest is state."""
+    width, n_inputs, n_embedding = pooled_mean.size, weights.scale.shape[1], embedding_mean.size
     present, pooled, inputs = scratch.present, scratch.pooled, scratch.inputs
     start = history.shape[1] - weights.convs.shape[0] * width  # the first convolution reads so many features
     _convolve(weights.first_conv, history[:, :start], inputs[:start], scratch)
@@ -221,34 +221,16 @@ def step(
         out: (batch, n_outputs) float32.
     """
     hidden, n_trunk, clip = c.shape[2], trunk.shape[1], weights.input_clip
-    ears = weights.scale.shape[0]
-    n_features, n_share = x.shape[1] // ears, n_trunk // ears
-    n_history, width, n_embedding = (
-        history.shape[2] // ears,
-        pooled_mean.shape[1] // ears,
-        embedding_mean.shape[1] // ears,
-    )
     lower = scratch.lower
     for row in range(x.shape[0]):
-        for ear in range(ears):
-            scale = weights.scale[ear]
-            for i in range(n_features):
-                z = (x[row, ear * n_features + i] - scale[0, i]) * scale[1, i]
-                z = _ZERO if np.isnan(z) else z
-                scratch.inputs[i] = min(max(z, -clip), clip)
-            _encode(
-                weights,
-                scratch,
-                heard[row],
-                history[row, :, ear * n_history : (ear + 1) * n_history],
-                pooled_mean[row, ear * width : (ear + 1) * width],
-                pooled_variance[row, ear * width : (ear + 1) * width],
-                embedding_mean[row, ear * n_embedding : (ear + 1) * n_embedding],
-            )
-            share = trunk[row, ear * n_share : (ear + 1) * n_share]
-            _affine(weights.trunk[ear], scratch.inputs, share)
-            _relu(share)
+        for i in range(x.shape[1]):
+            z = (x[row, i] - weights.scale[0, i]) * weights.scale[1, i]
+            z = _ZERO if np.isnan(z) else z
+            scratch.inputs[i] = min(max(z, -clip), clip)
+        _encode(weights, scratch, heard[row], history[row], pooled_mean[row], pooled_variance[row], embedding_mean[row])
         heard[row] = min(heard[row] + 1, _HEARD_LIMIT)
+        _affine(weights.trunk, scratch.inputs, trunk[row])
+        _relu(trunk[row])
         for j in range(n_trunk):
             lower[j] = trunk[row, j]
         _cell(weights.first_cell, h[0, row], c[0, row], scratch)

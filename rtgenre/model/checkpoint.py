@@ -317,8 +317,6 @@ def _check(checkpoint: Checkpoint, folder: Path) -> None:
 def _wrong_numbers(checkpoint: Checkpoint) -> Iterator[str]:
     labels = checkpoint.labels
     yield from checkpoint.architecture.faults(checkpoint.spec.n_features)
-    if checkpoint.architecture.ears != checkpoint.spec.ears:
-        yield f"its network has {checkpoint.architecture.ears} ears, its frontend {checkpoint.spec.ears}"
     if len(labels) < 2 or len(set(labels)) != len(labels):
         yield f"labels are {list(labels)}; at least two are needed, each of them once"
     if not (math.isfinite(checkpoint.temperature) and checkpoint.temperature > 0):

@@ -28,11 +28,11 @@ class ModelState:
     Attributes:
         h: (layers, batch, hidden) float32, what the LSTM layers gave out last.
         c: (layers, batch, hidden) float32, their cells.
-        history: (batch, 2, ears * history_width) float32: what each convolution of the encoder read in the two hops
+        history: (batch, 2, history_width) float32: what each convolution of the encoder read in the two hops
             before, older first, the first convolution's in front.
-        pooled_mean: (batch, ears * encoder_width) float32, running mean of what the convolutions give.
-        pooled_variance: (batch, ears * encoder_width) float32, its running variance.
-        embedding_mean: (batch, ears * embedding) float32, running mean of the encoder's embedding.
+        pooled_mean: (batch, encoder_width) float32, running mean of what the convolutions give.
+        pooled_variance: (batch, encoder_width) float32, its running variance.
+        embedding_mean: (batch, embedding) float32, running mean of the encoder's embedding.
         heard: (batch,) int32, hops heard, up to ``architecture.HEARD_LIMIT``.
         trunk: (batch, trunk) float32, the last hop's ``u``: the model's embedding for whoever adds a head.
     """
@@ -175,14 +175,14 @@ class RuntimeBase(ABC):
         """A fresh state: zeros."""
         if batch < 1:
             raise ValueError(f"batch is {batch}, it must be at least 1")
-        shape, ears = self._architecture, self._architecture.ears
+        shape = self._architecture
         return ModelState(
             h=np.zeros((shape.layers, batch, shape.hidden), np.float32),
             c=np.zeros((shape.layers, batch, shape.hidden), np.float32),
-            history=np.zeros((batch, KERNEL - 1, ears * shape.history_width), np.float32),
-            pooled_mean=np.zeros((batch, ears * shape.encoder_width), np.float32),
-            pooled_variance=np.zeros((batch, ears * shape.encoder_width), np.float32),
-            embedding_mean=np.zeros((batch, ears * shape.embedding), np.float32),
+            history=np.zeros((batch, KERNEL - 1, shape.history_width), np.float32),
+            pooled_mean=np.zeros((batch, shape.encoder_width), np.float32),
+            pooled_variance=np.zeros((batch, shape.encoder_width), np.float32),
+            embedding_mean=np.zeros((batch, shape.embedding), np.float32),
             heard=np.zeros(batch, np.int32),
             trunk=np.zeros((batch, shape.trunk), np.float32),
         )

@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from rtgenre.model.architecture import EXTRA_OUTPUTS, HEARD_LIMIT, KERNEL, VARIANCE_FLOOR
 
 if TYPE_CHECKING:
     from rtgenre.model.architecture import Architecture
     from rtgenre.model.checkpoint import Checkpoint
-
-
-_OF_EARS = ("history", "pooled_mean", "pooled_variance", "embedding_mean")  # of the state; equally much of each ear
 
 
 class NetState(NamedTuple):
@@ -151,14 +147,13 @@ class GenreNet(nn.Module):
         self.register_buffer("mean", mean.clone(), persistent=False)
         self.register_buffer("inverse_std", 1.0 / std, persistent=False)
         self.encoder = Encoder(architecture, hops_per_s)
-        # Its rows are shared out among the ears, and each share reads one of them: see ``listened``.
-        self.trunk = nn.Linear(mean.numel() // architecture.ears + 2 * architecture.embedding, architecture.trunk)
+        self.trunk = nn.Linear(mean.numel() + 2 * architecture.embedding, architecture.trunk)
         self.lstm = nn.LSTM(architecture.trunk, architecture.hidden, architecture.layers, batch_first=True)
         self.head = nn.Linear(architecture.hidden + architecture.trunk, n_labels + len(EXTRA_OUTPUTS))
 
     def init_state(self, batch: int = 1) -> NetState:
         """Nothing heard yet: zeros, on the network's device."""
-        shape, device, ears = self.architecture, self.mean.device, self.architecture.ears
+        shape, device = self.architecture, self.mean.device
 
         def zeros(*size: int) -> Tensor:
             return torch.zeros(size, device=device)
@@ -166,10 +161,10 @@ class GenreNet(nn.Module):
         return NetState(
             h=zeros(shape.layers, batch, shape.hidden),
             c=zeros(shape.layers, batch, shape.hidden),
-            history=zeros(batch, KERNEL - 1, ears * shape.history_width),
-            pooled_mean=zeros(batch, ears * shape.encoder_width),
-            pooled_variance=zeros(batch, ears * shape.encoder_width),
-            embedding_mean=zeros(batch, ears * shape.embedding),
+            history=zeros(batch, KERNEL - 1, shape.history_width),
+            pooled_mean=zeros(batch, shape.encoder_width),
+            pooled_variance=zeros(batch, shape.encoder_width),
+            embedding_mean=zeros(batch, shape.embedding),
             heard=torch.zeros(batch, dtype=torch.int32, device=device),
             trunk=zeros(batch, shape.trunk),
         )
@@ -178,33 +173,6 @@ class GenreNet(nn.Module):
         """``z`` of features ``x`` of the same shape (…, n_features); NaN counts as the mean."""
         z = torch.nan_to_num((x - self.mean) * self.inverse_std, nan=0.0)
         return z.clamp(-self.architecture.input_clip, self.architecture.input_clip)
-
-    def encoded(self, z: Tensor, state: NetState) -> tuple[Tensor, NetState]:
-        """What the trunk reads: each ear's features, embedding and running mean of it.
-
-        Args:
-            z: (batch, n_hops, n_features) normalised.
-            state: before the first hop.
-
-        Returns:
-            (batch, n_hops, ears, n_features / ears + 2 * embedding), and the state with the encoder's part advanced.
-        """
-        ears, inputs = self.architecture.ears, self.architecture.encoder_inputs
-        read, advanced = [], []
-        of_ears = (field.chunk(ears, dim=-1) for field in (z, *(getattr(state, name) for name in _OF_EARS)))
-        for heard, *before in zip(*of_ears, strict=True):
-            own = state._replace(**dict(zip(_OF_EARS, before, strict=True)))
-            e, averaged, own = self.encoder(heard[..., :inputs], own)
-            read.append(torch.cat((heard, e, averaged), dim=-1))
-            advanced.append(own)
-        joined = {name: torch.cat([getattr(own, name) for own in advanced], dim=-1) for name in _OF_EARS}
-        return torch.stack(read, dim=-2), state._replace(heard=advanced[0].heard, **joined)
-
-    def listened(self, read: Tensor) -> Tensor:
-        """``u`` (…, trunk) of what the trunk reads (…, ears, n), see ``encoded``."""
-        ears = self.architecture.ears
-        shares = zip(read.unbind(-2), self.trunk.weight.chunk(ears), self.trunk.bias.chunk(ears), strict=True)
-        return torch.relu(torch.cat([functional.linear(*share) for share in shares], dim=-1))
 
     def forward(self, x: Tensor, state: NetState | None = None) -> tuple[Tensor, NetState]:
         """Run over a stretch of frames.
@@ -216,8 +184,10 @@ class GenreNet(nn.Module):
         Returns:
             Outputs (batch, n_hops, n_outputs) and the state after the last hop.
         """
-        read, state = self.encoded(self.normalise(x), self.init_state(len(x)) if state is None else state)
-        u = self.listened(read)
+        z = self.normalise(x)
+        state = self.init_state(len(x)) if state is None else state
+        e, averaged, state = self.encoder(z[..., : self.architecture.encoder_inputs], state)
+        u = torch.relu(self.trunk(torch.cat((z, e, averaged), dim=-1)))
         hs, (h, c) = self.lstm(u, (state.h, state.c))
         return self.head(torch.cat((hs, u), dim=-1)), state._replace(h=h, c=c, trunk=u[:, -1])
 

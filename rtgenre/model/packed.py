@@ -34,12 +34,12 @@ class Weights(NamedTuple):
         input_clip: limit of the normalised inputs.
         least_pooling: what a hop weighs at the least in the running values of pooling.
         least_embedding: the same of the embedding.
-        scale: (ears, 2, n_inputs): mean and 1/std of each ear's features, zero where padded.
+        scale: (2, n_inputs): mean and 1/std, zero where padded.
         first_conv: (3 * encoder_inputs padded + 1, width).
         convs: (encoder_layers - 1, 3 * width + 1, width).
         encoder_head: (2 * width + 1, encoder_head); inputs are [mean | deviation].
         embedding: (encoder_head + 1, embedding).
-        trunk: (ears, n_inputs + 2 * embedding + 1, trunk / ears); inputs are [z padded | e | running mean of e].
+        trunk: (n_inputs + 2 * embedding + 1, trunk); inputs are [z padded | e | running mean of e].
         first_cell: (trunk + hidden + 1, 4 * hidden); inputs are [u | h], gates in order i, f, o, g.
         cells: (layers - 1, 2 * hidden + 1, 4 * hidden); inputs are [below | h].
         head: (hidden + trunk + 1, n_outputs padded); inputs are [h | u].
@@ -63,7 +63,7 @@ class Scratch(NamedTuple):
     """Working memory of one step; whoever steps concurrently needs one each. All float32 but ``*_bits``, ``powers``.
 
     Attributes:
-        inputs: (n_inputs + 2 * embedding,): [z | e | running mean of e], what the trunk reads of one ear.
+        inputs: (n_inputs + 2 * embedding,): [z | e | running mean of e], what the trunk reads.
         stretch: what a convolution reads: three hops, oldest first.
         given: (width,): what a convolution gives.
         present: (width,): sum of what the convolutions gave.
@@ -100,13 +100,12 @@ def aligned(*shape: int) -> FloatArray:
 def pack(checkpoint: Checkpoint) -> Weights:
     """Transpose, reorder and pre-scale a checkpoint's tensors."""
     shape, tensors = checkpoint.architecture, checkpoint.tensors
-    width, hidden, ears = shape.encoder_width, shape.hidden, shape.ears
-    n_features = checkpoint.mean.size // ears
+    width, hidden, n_features = shape.encoder_width, shape.hidden, checkpoint.mean.size
     n_inputs = _padded(n_features, _UNROLL)
 
-    scale = aligned(ears, 2, n_inputs)
-    scale[:, 0, :n_features] = checkpoint.mean.reshape(ears, -1)
-    scale[:, 1, :n_features] = 1.0 / checkpoint.std.reshape(ears, -1)
+    scale = aligned(2, n_inputs)
+    scale[0, :n_features] = checkpoint.mean
+    scale[1, :n_features] = 1.0 / checkpoint.std
 
     first_conv = aligned(_padded(3 * shape.encoder_inputs, _UNROLL) + 1, width)
     convs = aligned(shape.encoder_layers - 1, 3 * width + 1, width)
@@ -117,15 +116,14 @@ def pack(checkpoint: Checkpoint) -> Weights:
 
     encoder_head = aligned(2 * width + 1, shape.encoder_head)
     embedding = aligned(shape.encoder_head + 1, shape.embedding)
-    trunk = aligned(ears, n_inputs + 2 * shape.embedding + 1, shape.trunk // ears)
+    trunk = aligned(n_inputs + 2 * shape.embedding + 1, shape.trunk)
     head = aligned(hidden + shape.trunk + 1, _padded(checkpoint.n_outputs, _LANES))
     for name, matrix in (("encoder.head", encoder_head), ("encoder.embedding", embedding)):
         matrix[:-1] = tensors[f"{name}.weight"].T
         matrix[-1] = tensors[f"{name}.bias"]
-    weights = tensors["trunk.weight"].reshape(ears, -1, n_features + 2 * shape.embedding).transpose(0, 2, 1)
-    trunk[:, :n_features] = weights[:, :n_features]
-    trunk[:, n_inputs:-1] = weights[:, n_features:]
-    trunk[:, -1] = tensors["trunk.bias"].reshape(ears, -1)
+    trunk[:n_features] = tensors["trunk.weight"][:, :n_features].T
+    trunk[n_inputs:-1] = tensors["trunk.weight"][:, n_features:].T
+    trunk[-1] = tensors["trunk.bias"]
     head[:-1, : checkpoint.n_outputs] = tensors["head.weight"].T
     head[-1, : checkpoint.n_outputs] = tensors["head.bias"]
 
@@ -161,7 +159,7 @@ def scratch_for(weights: Weights) -> Scratch:
     width, n_gates = weights.first_conv.shape[1], weights.first_cell.shape[1]
     gates = aligned(n_gates)
     return Scratch(
-        inputs=aligned(weights.trunk.shape[1] - 1),
+        inputs=aligned(len(weights.trunk) - 1),
         stretch=aligned(max(len(weights.first_conv) - 1, 3 * width)),
         given=aligned(width),
         present=aligned(width),

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rtgenre.errors import UsageError
 from rtgenre.model.architecture import EXTRA_OUTPUTS
 from rtgenre.model.network import GenreNet
 from rtgenre.training.segments import NOTHING
@@ -76,9 +75,7 @@ class FitSettings:
     """How the network is fitted.
 
     Attributes:
-        members: networks that make up the trunk; its width is a multiple of their number, and they of the ears'.
-        second_ear: what the word of a member counts that listens to the second ear, where there are two; 1 is the
-            others' (docs/experiments.md).
+        members: networks that make up the trunk; its width is a multiple of their number.
         trunk: first stage, one member of it.
         lstm: second stage.
         artist_balance: see ``Material.importance``; what is learned of an artist with many clips is mostly that artist.
@@ -86,7 +83,6 @@ class FitSettings:
     """
 
     members: int = 4
-    second_ear: float = 0.5
     trunk: StageSettings = field(default=StageSettings(epochs=4, batch=1024, learning_rate=3e-3))
     lstm: StageSettings = field(
         default=StageSettings(
@@ -102,15 +98,16 @@ class Encoded:
     """Segments with the encoder's part computed once.
 
     Attributes:
-        x: (n, hops, ears, n_features / ears + 2 * embedding) float16: what the trunk reads of each ear: features,
-            normalised and clipped, embedding, and its running mean.
+        z: (n, hops, n_features) float16, normalised and clipped.
+        e: (n, hops, 2 * embedding) float16: embedding beside its running mean.
         genre: (n, hops) int64; ``NOTHING`` where it is no music.
         change: (n, hops) float32: 1 where another track has begun, 0 where not, NaN where it is not asked.
         settled: (n, hops) bool: the genre can be asked of a single hop.
         clip: (n,) int64.
     """
 
-    x: NDArray[np.float16]
+    z: NDArray[np.float16]
+    e: NDArray[np.float16]
     genre: NDArray[np.int64]
     change: FloatArray
     settled: BoolArray
@@ -163,14 +160,16 @@ def build(
 
 def encode(network: GenreNet, part: Segments) -> Encoded:
     """Run the encoder over segments."""
-    n, hops = len(part.clip), part.frames.shape[1]
-    x = np.empty((n, hops, network.architecture.ears, network.trunk.in_features), np.float16)
+    n, n_inputs, hops = len(part.clip), network.architecture.encoder_inputs, part.frames.shape[1]
+    z = np.empty((n, hops, part.frames.shape[2]), np.float16)
+    e = np.empty((n, hops, 2 * network.architecture.embedding), np.float16)
     with torch.inference_mode():
         for start in range(0, n, 64):
             some = slice(start, start + 64)
             normal = network.normalise(torch.from_numpy(np.asarray(part.frames[some], np.float32)))
-            read, _ = network.encoded(normal, network.init_state(len(normal)))
-            x[some] = read.numpy()
+            z[some] = normal.numpy()
+            now, averaged, _ = network.encoder(normal[..., :n_inputs], network.init_state(len(normal)))
+            e[some] = torch.cat((now, averaged), dim=-1).numpy()
     hop = np.arange(hops)
     cut, valid = part.cut[:, None], hop < part.hops[:, None]
     since = hop - cut
@@ -180,7 +179,7 @@ def encode(network: GenreNet, part: Segments) -> Encoded:
     change[~valid] = np.nan
     genre = np.where(valid, part.label, NOTHING - 1).astype(np.int64)
     settled = valid & (~joined | (since < 0) | (since >= _SETTLED))
-    return Encoded(x, genre, change.astype(np.float32), settled, part.clip)
+    return Encoded(z, e, genre, change.astype(np.float32), settled, part.clip)
 
 
 def _targets(genre: Tensor, n_labels: int, smoothing: float) -> tuple[Tensor, Tensor]:
@@ -234,7 +233,7 @@ def fit_trunk(
 
     The trunk is a committee (Hansen & Salamon 1990): its members are fitted each by itself, on its own share of the
     hops, and lie side by side in one matrix; the head averages what they say. One network, one step, and steadier
-    than any of them. Where there are two ears, half of the members listen to either.
+    than any of them.
     """
     rows = [_sampled(part) for part in parts]
     taught = _Hops(*(torch.from_numpy(np.concatenate(columns)) for columns in zip(*rows, strict=True)))
@@ -243,36 +242,26 @@ def fit_trunk(
     with torch.no_grad():
         network.head.weight.zero_()
         network.head.bias.zero_()
-    width, ears = network.architecture.trunk // settings.members, network.architecture.ears
-    if settings.members % ears:
-        raise UsageError(f"{settings.members} members cannot be shared out to {ears} ears", "take a multiple of them")
-    # What each ear's members say is weighed such that all weights add up to one.
-    weights = (1.0, *[settings.second_ear] * (ears - 1))
-    says = [weight / (sum(weights) * settings.members / ears) for weight in weights]
+    width = network.architecture.trunk // settings.members
     for member in range(settings.members):
         some = torch.from_numpy(_drawn(importance, settings.trunk.share, rng))
-        inner = nn.Linear(taught.x.shape[-1], width)
-        ear = member * ears // settings.members
-        heard = taught._replace(x=taught.x[:, ear])
+        inner = nn.Linear(taught.x.shape[1], width)
         outer = nn.Linear(width, network.head.out_features)
 
         def told(figures: dict[str, Any], member: int = member) -> None:
             report({"stage": "trunk", "member": member, **figures})
 
-        _fit_member(inner, outer, heard, some, settings.trunk, rng, told)
+        _fit_member(inner, outer, taught, some, settings.trunk, rng, told)
         columns = slice(member * width, (member + 1) * width)
         with torch.no_grad():
             network.trunk.weight[columns] = inner.weight
             network.trunk.bias[columns] = inner.bias
-            network.head.weight[:, hidden:][:, columns] = outer.weight * says[ear]
-            network.head.bias.add_(outer.bias, alpha=says[ear])
+            network.head.weight[:, hidden:][:, columns] = outer.weight / settings.members
+            network.head.bias.add_(outer.bias, alpha=1.0 / settings.members)
 
 
 class _Hops(NamedTuple):
-    """Single hops: inputs (n, ears, …) float16, of a member's own ear only (n, …); the other columns are (n,) each.
-
-    Those are genre, change, whether the genre is asked, and importance.
-    """
+    """Single hops: inputs (n, …) float16, genre, change, whether the genre is asked, importance: (n,) each."""
 
     x: Tensor
     genre: Tensor
@@ -334,13 +323,14 @@ def _fit_member(
 def _sampled(chosen: Chosen) -> tuple[NDArray[Any], ...]:
     """Hops of several ages, the columns of ``_Hops``."""
     part, rows, importance = chosen
-    hops = [age - 1 for age in _AGES if age <= part.x.shape[1]]
-    if part.x.shape[1] > _CHANGE_TO * 2 and not part.settled[rows].all():
-        hops = sorted({*hops, *range(29, part.x.shape[1], 16)})  # cuts lie anywhere: look more often
+    hops = [age - 1 for age in _AGES if age <= part.z.shape[1]]
+    if part.z.shape[1] > _CHANGE_TO * 2 and not part.settled[rows].all():
+        hops = sorted({*hops, *range(29, part.z.shape[1], 16)})  # cuts lie anywhere: look more often
     at = np.ix_(rows, np.array(hops))
     genre, change, settled = part.genre[at], part.change[at], part.settled[at]
     use = (genre >= NOTHING) & (settled | ~np.isnan(change))
-    return part.x[at][use], genre[use], change[use], settled[use], np.broadcast_to(importance[:, None], use.shape)[use]
+    x = np.concatenate((part.z[at][use], part.e[at][use]), axis=-1)
+    return x, genre[use], change[use], settled[use], np.broadcast_to(importance[:, None], use.shape)[use]
 
 
 def fit_lstm(
@@ -357,10 +347,10 @@ def fit_lstm(
     nn.init.zeros_(through.weight)
     change_around, change_bias = nn.Parameter(around[-1].clone()), nn.Parameter(bias[-1].clone())
     parameters = [*network.lstm.parameters(), *through.parameters(), change_around, change_bias]
-    shortest = min(part.x.shape[1] for part, _, _ in parts)
+    shortest = min(part.z.shape[1] for part, _, _ in parts)
     batches = []
     for part, rows, importance in parts:
-        if part.x.shape[1] > shortest and len(rows):
+        if part.z.shape[1] > shortest and len(rows):
             some = rows[_drawn(importance, settings.share, rng)]
             batches += [(part, batch) for batch in np.array_split(some, max(1, len(some) // settings.batch))]
     optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
@@ -372,7 +362,7 @@ def fit_lstm(
         total = 0.0
         for i in rng.permutation(len(batches)):
             part, rows = batches[i]
-            x = torch.from_numpy(part.x[rows].astype(np.float32))
+            x = torch.from_numpy(np.concatenate((part.z[rows], part.e[rows]), axis=-1).astype(np.float32))
             genre, change = torch.from_numpy(part.genre[rows]), torch.from_numpy(part.change[rows])
             target, music = _targets(genre.clamp_min(NOTHING), n_labels, settings.label_smoothing)
             share = float(rng.beta(settings.mixup, settings.mixup))
@@ -384,7 +374,7 @@ def fit_lstm(
             asked = (genre >= NOTHING) & (genre[other] >= NOTHING)
             with torch.no_grad():
                 x = functional.dropout(x, settings.input_dropout)
-                u = network.listened(x + settings.noise * torch.randn_like(x))
+                u = torch.relu(network.trunk(x + settings.noise * torch.randn_like(x)))
                 said = functional.dropout(u, settings.dropout)
                 base = functional.linear(said, around, bias)
             hs, _ = network.lstm(functional.dropout(u, settings.dropout))
@@ -413,7 +403,8 @@ def answers(network: GenreNet, part: Encoded, rows: IntArray) -> FloatArray:
     with torch.inference_mode():
         for start in range(0, len(rows), 64):
             some = rows[start : start + 64]
-            u = network.listened(torch.from_numpy(part.x[some].astype(np.float32)))
+            x = torch.from_numpy(np.concatenate((part.z[some], part.e[some]), axis=-1).astype(np.float32))
+            u = torch.relu(network.trunk(x))
             hs, _ = network.lstm(u)
             given.append(network.head(torch.cat((hs, u), dim=-1)).numpy())
     return np.concatenate(given)

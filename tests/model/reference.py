@@ -16,39 +16,13 @@ def outputs(model: Checkpoint, x: Array) -> tuple[Array, Array]:
     """Outputs (n_hops, n_outputs) and trunk (n_hops, trunk) of one stream's frames (n_hops, n_features)."""
     shape = model.architecture
     tensors = {name: value.astype(np.float64) for name, value in model.tensors.items()}
-    z = (x.astype(np.float64) - model.mean) / model.std
-    z = np.clip(np.where(np.isnan(z), 0.0, z), -shape.input_clip, shape.input_clip)
-    share = shape.trunk // shape.ears
-    u = np.concatenate(
-        [
-            np.maximum(_heard(model, heard) @ weight.T + bias, 0.0)
-            for heard, weight, bias in zip(
-                np.split(z, shape.ears, axis=1),
-                np.split(tensors["trunk.weight"], range(share, shape.trunk, share)),
-                np.split(tensors["trunk.bias"], range(share, shape.trunk, share)),
-                strict=True,
-            )
-        ],
-        axis=1,
-    )
-    below = u
-    for layer in range(shape.layers):
-        below = _lstm(
-            below,
-            *(tensors[f"lstm.{kind}_l{layer}"] for kind in ("weight_ih", "weight_hh")),
-            tensors[f"lstm.bias_ih_l{layer}"] + tensors[f"lstm.bias_hh_l{layer}"],
-        )
-    return np.concatenate((below, u), axis=1) @ tensors["head.weight"].T + tensors["head.bias"], u
-
-
-def _heard(model: Checkpoint, z: Array) -> Array:
-    """What the trunk reads of one ear: features, embedding, and its running mean."""
-    shape, hops_per_s = model.architecture, model.spec.sample_rate / model.spec.hop
-    tensors = {name: value.astype(np.float64) for name, value in model.tensors.items()}
+    hops_per_s = model.spec.sample_rate / model.spec.hop
 
     def affine(name: str, values: Array) -> Array:
         return values @ tensors[f"{name}.weight"].T + tensors[f"{name}.bias"]
 
+    z = (x.astype(np.float64) - model.mean) / model.std
+    z = np.clip(np.where(np.isnan(z), 0.0, z), -shape.input_clip, shape.input_clip)
     a = z[:, : shape.encoder_inputs]
     for layer in range(shape.encoder_layers):
         weight, bias = tensors[f"encoder.conv.{layer}.weight"], tensors[f"encoder.conv.{layer}.bias"]
@@ -70,7 +44,15 @@ def _heard(model: Checkpoint, z: Array) -> Array:
         mean = mean + w * (value - mean)
         averaged.append(mean)
 
-    return np.concatenate((z, e, np.array(averaged)), axis=1)
+    u = np.maximum(affine("trunk", np.concatenate((z, e, np.array(averaged)), axis=1)), 0.0)
+    below = u
+    for layer in range(shape.layers):
+        below = _lstm(
+            below,
+            *(tensors[f"lstm.{kind}_l{layer}"] for kind in ("weight_ih", "weight_hh")),
+            tensors[f"lstm.bias_ih_l{layer}"] + tensors[f"lstm.bias_hh_l{layer}"],
+        )
+    return affine("head", np.concatenate((below, u), axis=1)), u
 
 
 def _lstm(x: Array, from_input: Array, from_state: Array, bias: Array) -> Array:

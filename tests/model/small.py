@@ -14,9 +14,6 @@ from rtgenre.model.checkpoint import Checkpoint
 LABELS = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 
 
-TWO_EARS: dict[str, Any] = {"ears": 2, "spec": FrontendSpec(narrow_hz=(300.0, 6000.0))}
-"""For ``checkpoint``: a frontend with two ears and a network for them."""
-
 SMALL = Architecture(
     encoder_inputs=20,
     encoder_width=32,
