@@ -50,9 +50,8 @@ class Plan:
         fft: float32, read by ``hop_power``.
         weights: float32, read by ``frame_of_power``.
         layout: int32, read by ``frame_of_power``.
-        memory_size: float32 values that each ear of a stream needs of its own.
+        memory_size: float32 values that a stream needs of its own.
         memory_kept: of these, the ones from here on are what the kernels remember from frame to frame.
-        narrow: (POWER + n_bins,) float32, or None: what the head of the memory is multiplied with for the second ear.
         parseval: (n_bins,) float32; its scalar product with a power spectrum in the spec's scaling
             estimates the mean square of the samples.
     """
@@ -62,7 +61,6 @@ class Plan:
     layout: NDArray[np.int32]
     memory_size: int
     memory_kept: int
-    narrow: NDArray[np.float32] | None
     parseval: NDArray[np.float32]
 
 
@@ -162,17 +160,8 @@ def make_plan(spec: FrontendSpec) -> Plan:
         layout=np.concatenate([layout, np.array(rows, np.int32)]),
         memory_size=memory.size,
         memory_kept=memory_kept,
-        narrow=_narrow(spec) if spec.narrow_hz else None,
         parseval=parseval.astype(np.float32),
     )
-
-
-def _narrow(spec: FrontendSpec) -> NDArray[np.float32]:
-    """Gains of the second ear over all that the first one's frame is made of; only its spectrum is changed."""
-    low_hz, high_hz = spec.narrow_hz
-    gains = np.ones(fft.POWER + spec.n_bins, np.float32)
-    gains[fft.POWER :] = tables.narrow_gains(spec.sample_rate, spec.n_fft, low_hz, high_hz, spec.narrow_slope_db)
-    return gains
 
 
 def _place_features(spec: FrontendSpec, layout: NDArray[np.int32]) -> None:

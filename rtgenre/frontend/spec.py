@@ -46,10 +46,8 @@ _SWITCHED: dict[str, tuple[str, ...]] = {
     "floor_below_db": ("floor_level_s",),
     "level_db": (),
     "contrast_ceiling_db": (),
-    "narrow_hz": ("narrow_slope_db",),
 }
 _TIMES = ("running_s", "correlation_s", "modulation_s", "tonal_s")
-_PAIRS = ("narrow_hz",)
 _TONAL_NAMES = ("level", "spread", "delta")
 
 
@@ -100,9 +98,6 @@ class FrontendSpec:
         level_db: what that level is brought to, so that loudness is no cue; 0 leaves it as it comes in.
         contrast_ceiling_db: largest spectral contrast: what a lossy coder removes makes valleys bottomless. 0 is none.
         correlate_contrast: whether ``correlation_s`` takes the contrast bands, too.
-        narrow_hz: lowest and highest frequency of a second ear: everything is computed a second time from that part of
-            the spectrum alone, and appended. What a narrow channel takes away, that ear never had. Empty: one ear.
-        narrow_slope_db: how steeply the second ear's band ends, dB an octave.
 
     Raises:
         ConfigError: a value is of the wrong type, unknown or out of range.
@@ -141,8 +136,6 @@ class FrontendSpec:
     level_db: float = 0.0
     contrast_ceiling_db: float = 0.0
     correlate_contrast: bool = True
-    narrow_hz: tuple[float, ...] = ()
-    narrow_slope_db: float = 96.0
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -174,7 +167,6 @@ class FrontendSpec:
             self._check_correlation()
         if self.modulation_s:
             self._check_modulation()
-        self._check_narrow()
 
     def _check_types(self) -> None:
         for f in fields(self):
@@ -194,11 +186,11 @@ class FrontendSpec:
             else:
                 ok = isinstance(value, str)
             _require(ok, f.name, value, f"of type {wanted}")
-        for name in (*_TIMES, *_PAIRS):
+        for name in _TIMES:
             given = getattr(self, name)
-            numbers = tuple(float(t) if _is_number(t) else math.nan for t in given)
-            _require(all(math.isfinite(t) for t in numbers), name, given, "finite numbers")
-            object.__setattr__(self, name, numbers)
+            times = tuple(float(t) if _is_number(t) else math.nan for t in given)
+            _require(all(math.isfinite(t) for t in times), name, given, "numbers of seconds")
+            object.__setattr__(self, name, times)
 
     def _check_framing(self) -> None:
         _require(1000 <= self.sample_rate <= 384_000, "sample_rate", self.sample_rate, "from 1000 to 384000 Hz")
@@ -273,21 +265,6 @@ class FrontendSpec:
             (self.modulation_min_hz, self.modulation_max_hz),
             f"0.01 <= modulation_min_hz < modulation_max_hz < {self.hops_per_s / 2:.4g} (half the hop rate)",
         )
-
-    def _check_narrow(self) -> None:
-        nyquist, band = self.sample_rate / 2, self.narrow_hz
-        _require(
-            not band or (len(band) == 2 and 0.0 < band[0] < band[1] < nyquist),
-            "narrow_hz",
-            band,
-            f"a lower and a higher frequency, above 0 and below {nyquist:g} Hz (half the sample rate)",
-        )
-        _require(6.0 <= self.narrow_slope_db <= 1000.0, "narrow_slope_db", self.narrow_slope_db, "from 6 to 1000 dB")
-
-    @property
-    def ears(self) -> int:
-        """How often the frame is computed: once, or also of the part of the spectrum in ``narrow_hz``."""
-        return 2 if self.narrow_hz else 1
 
     @property
     def n_bins(self) -> int:
@@ -382,12 +359,7 @@ class FrontendSpec:
 
     @property
     def n_features(self) -> int:
-        """Values of one frame: those of one ear after the other."""
-        return self.ears * self.n_ear_features
-
-    @property
-    def n_ear_features(self) -> int:
-        """Values that one ear gives: features, running values, correlations, modulations, tonal, age, in this order."""
+        """Values of one frame, in this order: features, running values, correlations, modulations, tonal, age."""
         return (
             self.n_frame_features
             + self.n_running
@@ -402,7 +374,7 @@ class FrontendSpec:
         """A name for every value of the frame, in order.
 
         Like ``mfcc_3``, ``contrast_0_mean_2.5s``, ``corr_8s_mfcc_2_contrast_1``, ``mod_6s_mel_3_0.58hz``,
-        ``tonal_10s_5``, ``tonal_10s_spread``. Those of the second ear begin with ``narrow_``.
+        ``tonal_10s_5``, ``tonal_10s_spread``.
         """
         frame = [
             feature if size == 1 and feature not in ("mfcc", "log_mel") else f"{feature}_{i}"
@@ -411,7 +383,7 @@ class FrontendSpec:
         ]
         kinds = ("mean", "spread", "delta") if self.running_deltas else ("mean", "spread")
         pairs = [(frame[b], frame[a]) for k, a in enumerate(self.correlated) for b in self.correlated[:k]]
-        names = (
+        return (
             *frame,
             *(f"{name}_{kind}_{tau:g}s" for tau in self.running_s for kind in kinds for name in frame),
             *(f"corr_{tau:g}s_{one}_{other}" for tau in self.correlation_s for one, other in pairs),
@@ -428,7 +400,6 @@ class FrontendSpec:
             ),
             *(AGE_NAMES if self.age else ()),
         )
-        return (*names, *(f"narrow_{name}" for name in names)) if self.narrow_hz else names
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values only, fit for JSON and TOML; ``from_dict`` takes them back."""

@@ -30,7 +30,7 @@ class FrontendState:
         samples: (capacity,) float32; ``samples[start:stop]`` have been fed and are still needed.
         start: first sample of the next window.
         stop: one past the last sample fed.
-        memory: float32 scratch, spectrum and running statistics of the kernels; a second ear's after the first's.
+        memory: float32 scratch, spectrum and running statistics of the kernels.
         position: index in the stream of ``samples[start]``, lost samples counted.
         heard: frames since the state was made or ``forget`` was called.
         follows: the next frame directly follows the last one.
@@ -128,7 +128,7 @@ class Frontend:
             samples=np.zeros(8 * self.spec.n_fft, np.float32),
             start=0,
             stop=0,
-            memory=aligned(np.zeros(self.spec.ears * self._plan.memory_size, np.float32)),
+            memory=aligned(np.zeros(self._plan.memory_size, np.float32)),
         )
 
     def feed(self, block: FloatArray, state: FrontendState) -> None:
@@ -179,26 +179,15 @@ class Frontend:
         n_fft = self.spec.n_fft
         if state.stop - start < n_fft:
             return False
+        plan = self._plan
         memory = state.memory
-        self._hop_power(state.samples, start, self._plan.fft, memory)
-        self._make_frame(state, out)
+        self._hop_power(state.samples, start, plan.fft, memory)
+        kernels.frame_of_power(plan.weights, plan.layout, memory, state.heard, state.follows, out)
         state.level_power = memory.item(fft.MEAN_SQUARE)
         hop = self.spec.hop
         state.start = start + hop
         self._advance(state, hop)
         return True
-
-    def _make_frame(self, state: FrontendState, out: FloatArray) -> None:
-        """From the spectrum at the head of the memory to a frame: of the whole, and for the second ear of its band."""
-        plan, memory = self._plan, state.memory
-        if plan.narrow is None:
-            kernels.frame_of_power(plan.weights, plan.layout, memory, state.heard, state.follows, out)
-            return
-        n, row = self.spec.n_ear_features, plan.narrow.size
-        kernels.frame_of_power(plan.weights, plan.layout, memory, state.heard, state.follows, out[:n])
-        second = memory[plan.memory_size :]
-        np.multiply(memory[:row], plan.narrow, out=second[:row])
-        kernels.frame_of_power(plan.weights, plan.layout, second, state.heard, state.follows, out[n:])
 
     def _advance(self, state: FrontendState, hop: int) -> None:
         state.hop = state.position // hop
@@ -282,12 +271,13 @@ class Frontend:
             )
         if power.shape != (self.spec.n_bins,):
             raise ValueError(f"a power spectrum is ({self.spec.n_bins},), not {power.shape}")
+        plan = self._plan
         memory = state.memory
         memory[fft.POWER : fft.POWER + self.spec.n_bins] = power
-        state.level_power = float(np.dot(self._plan.parseval, power))
+        state.level_power = float(np.dot(plan.parseval, power))
         memory[fft.MEAN_SQUARE] = state.level_power
         out = np.empty(self._n_features, np.float32)
-        self._make_frame(state, out)
+        kernels.frame_of_power(plan.weights, plan.layout, memory, state.heard, state.follows, out)
         self._advance(state, self.spec.hop)
         return out, state
 
@@ -318,8 +308,9 @@ class Frontend:
             state: the stream's state; only what ``forget`` forgets is changed.
             out: (n_features,) float32, contiguous; written whole.
         """
+        plan = self._plan
         state.memory[: self.row_size] = row
-        self._make_frame(state, out)
+        kernels.frame_of_power(plan.weights, plan.layout, state.memory, state.heard, state.follows, out)
         state.heard += 1
         state.follows = True
 

@@ -107,22 +107,3 @@ def contrast_bands(sample_rate: int, n_fft: int, n_bands: int, fmin_hz: float, q
         n_extreme = max(1, int(np.rint(quantile * (stop - start))))
         bands.append(Band(start, stop if last else stop - 1, n_extreme))
     return tuple(bands)
-
-
-def narrow_gains(
-    sample_rate: int, n_fft: int, low_hz: float, high_hz: float, slope_db: float, deepest_db: float = 80.0
-) -> NDArray[np.float64]:
-    """(n_fft // 2 + 1,) power gains of a band-pass: 1 from one frequency to the other, falling steadily beyond.
-
-    Args:
-        sample_rate: Hz.
-        n_fft: samples in a window.
-        low_hz: lower end of the band.
-        high_hz: upper end.
-        slope_db: dB an octave.
-        deepest_db: it falls no further than this.
-    """
-    hz = np.maximum(np.fft.rfftfreq(n_fft, 1.0 / sample_rate), sample_rate / n_fft / 4)
-    octaves = np.maximum(np.maximum(np.log2(low_hz / hz), np.log2(hz / high_hz)), 0.0)
-    gains: NDArray[np.float64] = 10.0 ** (-np.minimum(slope_db * octaves, deepest_db) / 10.0)
-    return gains

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtgenre.errors import ConfigError
-from rtgenre.frontend import kernels, tables
+from rtgenre.frontend import kernels
 from rtgenre.frontend.spec import FEATURES, FrontendSpec
 from rtgenre.frontend.stream import Frontend
 from tests import contract, signals
@@ -18,23 +17,11 @@ ALL = FrontendSpec.librosa_default(features=FEATURES, running_s=(1.0,))
 REMEMBERING = FrontendSpec(
     running_s=(2.5, 10.0, 40.0), running_deltas=True, correlation_s=(8.0,), modulation_s=(6.0,), age=True
 )
-TWO_EARS = FrontendSpec(
-    features=("mfcc", "contrast", "sustain"),
-    floor_below_db=45.0,
-    level_db=-23.0,
-    running_deltas=True,
-    correlation_s=(8.0,),
-    modulation_s=(6.0,),
-    tonal_s=(2.5,),
-    age=True,
-    narrow_hz=(320.0, 5600.0),
-)
 SPECS = {
     "default": FrontendSpec(),
     "remembering": REMEMBERING,
     "librosa": FrontendSpec.librosa_default(),
     "everything": ALL,
-    "two_ears": TWO_EARS,
     "small": FrontendSpec(n_fft=256, hop=100, n_mels=20, n_mfcc=10, n_contrast_bands=4, running_s=(0.5,)),
     "hop_is_window": FrontendSpec(n_fft=1024, hop=1024, n_mels=40),
     "modulation_only": FrontendSpec(
@@ -64,9 +51,7 @@ def test_any_split_is_bit_equal(sizes: list[int]) -> None:
 
 
 @pytest.mark.parametrize("name", signals.EXTREME)
-@pytest.mark.parametrize(
-    "spec", [ALL, REMEMBERING, SPECS["default"], TWO_EARS], ids=["everything", "remembering", "default", "two_ears"]
-)
+@pytest.mark.parametrize("spec", [ALL, REMEMBERING, SPECS["default"]], ids=["everything", "remembering", "default"])
 def test_extreme_signals_stay_finite(name: str, spec: FrontendSpec) -> None:
     frames = Frontend(spec).offline(signals.EXTREME[name](3 * 22050))
     assert np.isfinite(frames).all()
@@ -290,55 +275,3 @@ def test_forgetting_leaves_no_trace_in_what_is_said_of_samples() -> None:
     more = signals.noise(30 * 1920)
     after, _ = frontend.step(more, state)
     assert after.tobytes() == frontend.offline(np.concatenate([x[-(2048 - 1920) :], more])).tobytes()
-
-
-def test_the_first_of_two_ears_hears_what_one_alone_hears() -> None:
-    alone = Frontend(replace(TWO_EARS, narrow_hz=()))
-    both = Frontend(TWO_EARS)
-    n = alone.spec.n_features
-    assert both.spec.n_features == 2 * n == len(both.spec.feature_names) == len(set(both.spec.feature_names))
-    assert both.offline(MUSIC)[:, :n].tobytes() == alone.offline(MUSIC).tobytes()
-
-
-def test_the_second_ear_is_an_ear_for_a_filtered_spectrum() -> None:
-    alone, both = Frontend(replace(TWO_EARS, narrow_hz=())), Frontend(TWO_EARS)
-    gains = tables.narrow_gains(22050, 2048, 320.0, 5600.0, 96.0).astype(np.float32)
-    state, other = alone.init_state(), both.init_state()
-    for power in alone.spectra(MUSIC):
-        frame, state = alone.step_power(power * gains, state)
-        frames, other = both.step_power(power, other)
-        assert frames[alone.spec.n_features :].tobytes() == frame.tobytes()
-
-
-def test_what_a_narrow_channel_takes_away_the_second_ear_never_had() -> None:
-    frontend = Frontend(TWO_EARS)
-    n = frontend.spec.n_ear_features
-    hz = np.fft.rfftfreq(2048, 1 / 22050)
-    telephone = np.where((hz < 200) | (hz > 8000), 1e-6, 1.0).astype(np.float32)
-    whole, narrow = frontend.init_state(), frontend.init_state()
-    for power in frontend.spectra(MUSIC):
-        one, whole = frontend.step_power(power, whole)
-        other, narrow = frontend.step_power(power * telephone, narrow)
-    moved = np.abs(one - other)
-    # Only the lowest bands of contrast, which end outside the second ear's band, notice anything.
-    assert np.quantile(moved[n:], 0.95) < 0.1 * np.quantile(moved[:n], 0.95)
-    assert np.median(moved[n:]) < 0.01 * np.median(moved[:n])
-
-
-def test_two_ears_forget_and_are_taken_over_together() -> None:
-    frontend = Frontend(TWO_EARS)
-    out, expected = np.empty((2, frontend.spec.n_features), np.float32)
-    state, fresh, other = frontend.init_state(), frontend.init_state(), frontend.init_state()
-    rows = []
-    for power in frontend.spectra(MUSIC):
-        _, state = frontend.step_power(power, state)
-        rows.append(frontend.spectrum_row(state).copy())
-    state = frontend.forget(state)
-    for row in rows[:5]:
-        frontend.hear_again(row, state, out)
-        frontend.hear_again(row, fresh, expected)
-        assert out.tobytes() == expected.tobytes()
-    frontend.take_over(state, other)
-    frontend.hear_again(rows[5], other, out)
-    frontend.hear_again(rows[5], fresh, expected)
-    assert out.tobytes() == expected.tobytes()
