@@ -23,8 +23,7 @@ from rtgenre.training import curves, fit, report, scores, segments, spectra
 from rtgenre.training import material as materials
 from rtgenre.training.background import write_background
 from rtgenre.training.evaluation import crossed
-from rtgenre.training.evaluation.fresh import SECONDS, answers_after
-from rtgenre.training.evaluation.listen import Listener, Task
+from rtgenre.training.evaluation.fresh import SECONDS
 from rtgenre.training.evaluation.run import evaluate
 from rtgenre.training.kept import FRONTEND_CODE, fingerprint
 
@@ -142,7 +141,9 @@ def calibrate(held: HeldOut, spec: FrontendSpec) -> Calibration:
     )
 
 
-def recalibrated(calibration: Calibration, model: Checkpoint, music: DataSet, clips: IntArray) -> Calibration:
+def recalibrated(
+    calibration: Calibration, model: Checkpoint, music: DataSet, clips: IntArray, measure: Measure
+) -> Calibration:
     """With the temperature that fits what the live path says at the end of clips.
 
     The policy picks its answers from two states, mostly the surer one: they need a higher temperature than the plain
@@ -153,12 +154,10 @@ def recalibrated(calibration: Calibration, model: Checkpoint, music: DataSet, cl
         model: with that calibration.
         music: labelled clips that the model did not learn from.
         clips: (n,) which of them.
+        measure: how they are heard.
     """
-    pipeline = pipeline_of(model)
-    listener = Listener(pipeline, music, SECONDS[-1])
-    traces = [listener.hear(Task((int(clip),))) for clip in clips]
-    said = np.log(np.maximum(answers_after(traces, SECONDS[-1], model.spec.sample_rate).probs, 1e-12))
-    further = scores.fit_temperature(said, music.label[clips])
+    heard = crossed.hear([_fold(model, clips)], music, dataclasses.replace(measure, with_streams=False))
+    _, further = crossed.temperatures(heard)
     return dataclasses.replace(calibration, temperature=calibration.temperature * further)
 
 
@@ -176,16 +175,19 @@ def cross_calibrated(
         music: labelled clips.
         measure: how they are heard.
     """
-    folds = [crossed.Fold(partial(pipeline_of, model), clips) for model, clips in models]
     alone = dataclasses.replace(measure, with_streams=False)
-    each, all_clips = crossed.temperatures(crossed.hear(folds, music, alone))
+    each, all_clips = crossed.temperatures(crossed.hear([_fold(*one) for one in models], music, alone))
     folds = [
-        crossed.Fold(partial(pipeline_of, dataclasses.replace(model, temperature=model.temperature * further)), clips)
+        _fold(dataclasses.replace(model, temperature=model.temperature * further), clips)
         for (model, clips), further in zip(models, each.tolist(), strict=True)
     ]
     figures = crossed.figures(crossed.hear(folds, music, measure))
     figures["temperatures"] = [calibration.temperature * further for further in each.tolist()]
     return dataclasses.replace(calibration, temperature=calibration.temperature * all_clips), figures
+
+
+def _fold(model: Checkpoint, clips: IntArray) -> crossed.Fold:
+    return crossed.Fold(partial(pipeline_of, model), clips)
 
 
 def _gate_logits(held: HeldOut) -> tuple[FloatArray, FloatArray]:

@@ -169,7 +169,7 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
         calibration, crossed = outcome.cross_calibrated(calibration, models, material.music, measure)
     else:
         measured = _checkpoint(first, calibration, material, train, settings, ("train",))
-        calibration = outcome.recalibrated(calibration, measured, material.music, np.flatnonzero(valid))
+        calibration = outcome.recalibrated(calibration, measured, material.music, np.flatnonzero(valid), measure)
     measured = _checkpoint(first, calibration, material, train, settings, ("train",))
     shipped = measured
     if both is not None:
