@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from rtgenre.training.evaluation.report import number
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 BENCH = ROOT / "benchmarks" / "results" / "bench.jsonl"
@@ -83,8 +85,8 @@ def _crossed(found: dict[str, Any] | None) -> list[str]:
     told = (
         f"\nAs it is used, {found['clips']} clips of {found['artists']} artists, each through the live pipeline by the "
         f"network of the fold that never met its artist: {found['accuracy']['30']:.2f} right after 30 s, calibration "
-        f"error {found['ece']:.3f}; after a change of track right within {delay['p50_s']:.1f} s (median) and "
-        f"{delay['p90_s']:.1f} s (nine of ten), {flips['fresh_settled']:.1f} flips a minute."
+        f"error {found['ece']:.3f}; after a change of track right within {number(delay['p50_s'], 1)} s (median) and "
+        f"{number(delay['p90_s'], 1)} s (nine of ten), {number(flips['fresh_settled'], 1)} flips a minute."
     )
     return [told]
 

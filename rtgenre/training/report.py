@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rtgenre.training.evaluation.report import number
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -84,8 +86,8 @@ artist, its temperature from the other folds:
 | … were every probability right: on average, and in 95 % less than | {ece_perfect:.3f}, {ece_upper:.3f} |
 | right decision after a change of track, median | {p50} s |
 | … nine of ten | {p90} s |
-| flips a minute, single clips and in a row | {flips:.1f}, {flips_row:.1f} |
-| false changes of track a minute | {false:.2f} |
+| flips a minute, single clips and in a row | {flips}, {flips_row} |
+| false changes of track a minute | {false} |
 | hops of music called not music | {not_music:.2%} |
 """
 
@@ -174,17 +176,13 @@ def _cross_validated(found: Mapping[str, Any]) -> str:
         ece=found["ece"],
         ece_perfect=found["ece_if_calibrated"]["mean"],
         ece_upper=found["ece_if_calibrated"]["upper_95"],
-        p50=_seconds(delay["p50_s"]),
-        p90=_seconds(delay["p90_s"]),
-        flips=flips["fresh_settled"] or 0.0,
-        flips_row=flips["streams_settled"] or 0.0,
-        false=found["false_changes_per_minute"] or 0.0,
+        p50=number(delay["p50_s"], 1),
+        p90=number(delay["p90_s"], 1),
+        flips=number(flips["fresh_settled"], 1),
+        flips_row=number(flips["streams_settled"], 1),
+        false=number(found["false_changes_per_minute"], 2),
         not_music=found["music_called_not_music"],
     )
-
-
-def _seconds(value: float | None) -> str:
-    return "more than all" if value is None else f"{value:.1f}"
 
 
 def _times(seconds: tuple[float, ...]) -> str:

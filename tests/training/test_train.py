@@ -160,6 +160,17 @@ def test_platt_finds_what_is_there() -> None:
     assert offset == pytest.approx(-0.7, abs=0.1)
 
 
+def test_the_card_shows_no_figure_where_none_was_measured() -> None:
+    metrics = json.loads((SHIPPED / outcome.METRICS_FILE).read_text())
+    found = metrics["cross_validated"]
+    found["false_changes_per_minute"] = found["flips_per_minute"]["fresh_settled"] = None
+    found["track_changes"]["time_to_right"]["p90_s"] = None
+    card = report.model_card(metrics, checkpoints.load(SHIPPED))
+    assert "| false changes of track a minute | – |" in card
+    assert "| flips a minute, single clips and in a row | –, " in card
+    assert "| … nine of ten | – s |" in card
+
+
 def test_the_shipped_model_card_is_what_its_metrics_say() -> None:
     model = checkpoints.load(SHIPPED)
     metrics = json.loads((SHIPPED / outcome.METRICS_FILE).read_text())

@@ -113,7 +113,7 @@ def temperatures(crossed: Crossed) -> tuple[FloatArray, float]:
         (folds,) for each fold, from the clips of all the others; and from all clips.
     """
     said = answers_after(crossed.alone, fresh.SECONDS[-1], crossed.sample_rate).probs
-    log_said, label = np.log(np.maximum(said, 1e-12)), crossed.truth.label
+    log_said, label = fresh.log_posterior(said), crossed.truth.label
     folds = range(int(crossed.fold.max()) + 1)
     others = [crossed.fold != k for k in folds]
     each = [scores.fit_temperature(log_said[o], label[o]) if o.any() else 1.0 for o in others]

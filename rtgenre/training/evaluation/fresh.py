@@ -151,7 +151,13 @@ def macro_f1(said: IntArray, truth: Truth) -> float:
 
 def log_loss(probs: FloatArray, label: IntArray) -> float:
     """Mean negative log posterior of the right genre, in nats."""
-    return scores.log_loss(np.log(np.maximum(probs, _LEAST)), label)
+    return scores.log_loss(log_posterior(probs), label)
+
+
+def log_posterior(probs: FloatArray) -> FloatArray:
+    """Logarithms of probabilities of any shape, finite where one has been rounded to zero."""
+    logarithms: FloatArray = np.log(np.maximum(probs, _LEAST))
+    return logarithms
 
 
 def reliability(probs: FloatArray, label: IntArray) -> list[dict[str, float | int | None]]:
