@@ -304,6 +304,7 @@ def open_pipeline(
     from rtgenre.frontend.stream import Frontend
     from rtgenre.labels.stage import OwnLabels
     from rtgenre.model.runtime import is_compiled, open_runtime
+    from rtgenre.model.same_track import SameTrack
     from rtgenre.model.together import SharedRuntime
     from rtgenre.pipeline import Pipeline
     from rtgenre.posterior.calibration import Calibration
@@ -327,6 +328,7 @@ def open_pipeline(
             Calibration.of(checkpoint),
             policy,
             stage,
+            SameTrack.of(checkpoint),
         )
         pipeline.warm()
     return pipeline

@@ -34,7 +34,7 @@ COMMAND_LINE = "command line"
 # Settings of the policy of which the first must be at least the second, and what would happen otherwise.
 _AT_LEAST = (
     ("not_music_leave", "not_music_enter", "not_music would end where it begins"),
-    ("young_life_s", "young_adopt_s", "no change of track would ever be recognised"),
+    ("change_window_s", "change_adopt_s", "no change of track would ever be recognised"),
 )
 
 

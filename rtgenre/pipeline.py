@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rtgenre.hearing import Hearing
     from rtgenre.labels.stage import OwnLabels
     from rtgenre.model.interface import Runtime
+    from rtgenre.model.same_track import SameTrack
     from rtgenre.posterior.calibration import Calibration
     from rtgenre.posterior.decision import PolicySettings
     from rtgenre.records import FloatArray
@@ -60,6 +61,7 @@ class Pipeline:
         calibration: the checkpoint's.
         settings: the decision policy.
         own: one's own labels, beside the checkpoint's, whose posterior they never change.
+        same_track: the checkpoint's comparison of two states; without it no change of track is ever recognised.
     """
 
     def __init__(
@@ -69,13 +71,15 @@ class Pipeline:
         calibration: Calibration,
         settings: PolicySettings,
         own: OwnLabels | None = None,
+        same_track: SameTrack | None = None,
     ) -> None:
         self.frontend = frontend
         self.runtime = runtime
         self.own = own
         self.hops_per_s = frontend.spec.sample_rate / frontend.spec.hop
         self.policy = DecisionPolicy(settings, runtime.labels, self.hops_per_s)
-        self.tracks = Tracks(frontend, Ear(frontend, runtime, calibration, settings, own), self.policy, settings)
+        ear = Ear(frontend, runtime, calibration, settings, own, same_track)
+        self.tracks = Tracks(frontend, ear, self.policy, settings)
         self.latency_samples = frontend.latency_samples
         self._gap_reset_samples = round(settings.gap_reset_s * frontend.spec.sample_rate)
 
@@ -177,6 +181,7 @@ class Pipeline:
         """Compile or load every kernel, so that the first hop is as quick as the thousandth."""
         self.frontend.warm()
         self.runtime.warm()
+        self.tracks.warm()
         state = self.init_state()
         noise = np.random.default_rng(0).uniform(-0.1, 0.1, 4 * self.frontend.spec.n_fft).astype(np.float32)
         self.step(noise, state)

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from rtgenre.frontend.lookback import Lookback
     from rtgenre.hearing import Hearing
     from rtgenre.labels.stage import OwnState
-    from rtgenre.posterior.change import ChangeState
     from rtgenre.posterior.decision import DecisionState
     from rtgenre.records import FloatArray, TrackStart
 
@@ -26,8 +25,10 @@ class PipelineState:
         probs: (n_labels,) float32, what is said: both, pooled by the probability of a cut between them.
         music: the same of the probability that this is music.
         cut: probability that a track began where the young state began; 0 where there is none.
-        report: the highest probability of a change that the model gave since shortly before the young state began.
-        change: the detector of changes of track.
+        before: (n_traits,) of the standing state just before the young one began; None: nothing to compare it with.
+        behind: hops that the young state has yet to hear again; until then it has no say.
+        settling: hops for which the genre of the track before still deserves no benefit of the doubt.
+        unasked: hops since it was last asked where another track would have begun.
         decision: the policy's memory.
         lookback: spectra of the last seconds, to be heard again if another track is found to have begun in them.
         track: number of the track, from 1; 0 before any sound.
@@ -39,26 +40,33 @@ class PipelineState:
     standing: Hearing
     young: Hearing
     probs: FloatArray
-    change: ChangeState
     decision: DecisionState
     lookback: Lookback
     music: float = 0.5
     cut: float = 0.0
-    report: float = 0.0
+    before: FloatArray | None = None
+    behind: int = 0
+    settling: int = 0
+    unasked: int = 0
     track: int = 0
     track_start: TrackStart | None = None
     next_track: TrackReason = TrackReason.START
     resets: int = 0
 
     @property
-    def changing(self) -> bool:
+    def young_leads(self) -> bool:
         """A cut is more probable than not: the young state is the one to believe."""
         return self.cut >= 0.5
 
     @property
+    def changing(self) -> bool:
+        """Another track has begun, or probably has: its genre need not contend with that of the one before."""
+        return self.young_leads or self.settling > 0
+
+    @property
     def own(self) -> OwnState | None:
         """What one's own labels remember; None where there are none."""
-        return (self.young if self.changing else self.standing).own
+        return (self.young if self.young_leads else self.standing).own
 
     def copy(self) -> Self:
         """A snapshot that shares nothing."""
@@ -66,12 +74,14 @@ class PipelineState:
             self.standing.copy(),
             self.young.copy(),
             self.probs.copy(),
-            self.change.copy(),
             self.decision.copy(),
             self.lookback.copy(),
             self.music,
             self.cut,
-            self.report,
+            self.before,  # never written to
+            self.behind,
+            self.settling,
+            self.unasked,
             self.track,
             self.track_start,
             self.next_track,

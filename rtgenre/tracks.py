@@ -1,18 +1,19 @@
 """Which track is heard: where one begins, and what each of a stream's two states makes of it.
 
-The standing state has heard the track from its beginning. The young one begins anew every few seconds, or where the
-model reports a change. How probable a cut between the two is says how much the word of either counts; where it is
-nearly sure, the young one takes the place of the other, and another track has begun.
+The standing state has heard the track from its beginning. The young one has heard the last seconds from where another
+track would have begun, if one did: every half second it is asked where that would be. How probable a cut there is says
+how much the word of either counts; where it is nearly sure, the young one takes the place of the other, and another
+track has begun.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from rtgenre.frontend.lookback import Lookback
 from rtgenre.pipeline_state import PipelineState
-from rtgenre.posterior.change import ChangeDetector
-from rtgenre.posterior.second import SecondOpinion, Verdict
+from rtgenre.posterior.second import SecondOpinion
 from rtgenre.posterior.smoothing import probabilities
 from rtgenre.records import TrackReason, TrackStart
 
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
     from rtgenre.hearing import Ear, Hearing
     from rtgenre.posterior.decision import DecisionPolicy, PolicySettings
 
-SAME_CUT_S = 0.5
-"""A young state that began no further than this from a reported cut need not begin anew."""
+SAME_CUT_S = 0.2
+"""A young state that began no further than this from where a track would have begun need not begin anew."""
+
+CATCH_UP = 16
+"""Hops that a young state hears again for each one that arrives: no hop may take long."""
+
+SETTLING_S = 2.0
+"""For so long after a change of track the genre of the one before deserves no benefit of the doubt."""
 
 
 class Tracks:
@@ -38,16 +45,20 @@ class Tracks:
     def __init__(self, frontend: Frontend, ear: Ear, policy: DecisionPolicy, settings: PolicySettings) -> None:
         hops_per_s = frontend.spec.sample_rate / frontend.spec.hop
         self._frontend, self._ear, self._policy = frontend, ear, policy
-        self._change = ChangeDetector(settings, hops_per_s)
+        self._every = max(1, round(settings.change_every_s * hops_per_s))
         self._second = SecondOpinion(settings, hops_per_s)
+        self._settling = round(SETTLING_S * hops_per_s)
         self._same_cut = round(SAME_CUT_S * hops_per_s)
 
     def init_state(self) -> PipelineState:
         """A stream that has heard nothing."""
         standing, young = self._ear.init_state(), self._ear.init_state()
-        lookback = Lookback.of_size(self._change.lookback, self._frontend.row_size)
-        change, decision = self._change.init_state(), self._policy.init_state()
-        return PipelineState(standing, young, standing.probs.copy(), change, decision, lookback)
+        lookback = Lookback.of_size(self._ear.window, self._frontend.row_size)
+        return PipelineState(standing, young, standing.probs.copy(), self._policy.init_state(), lookback)
+
+    def warm(self) -> None:
+        """Compile or load what a hop may need only later."""
+        self._ear.warm()
 
     def listen(self, state: PipelineState) -> None:
         """A frame of sound has been made of the standing state; the young one gets its own of the same spectrum."""
@@ -57,57 +68,69 @@ class Tracks:
             state.lookback.clear()
         row = self._frontend.spectrum_row(state.standing.frontend)
         state.lookback.keep(row)
-        if state.young.heard or state.standing.heard >= self._second.first:
-            if not state.young.heard:
-                state.report = state.change.peak
+        if state.behind:
+            state.behind += 1
+            if state.behind > state.lookback.kept:  # there was a pause, and what was to be heard again is gone
+                self._ear.forget(state.young)
+                state.behind = 0
+        elif state.young.heard:
             self._frontend.hear_again(row, state.young.frontend, state.young.frame[0])
 
     def hearings(self, state: PipelineState) -> tuple[Hearing, ...]:
         """The states that wait for the model's step."""
-        return (state.standing, state.young) if state.young.heard else (state.standing,)
+        return (state.standing, state.young) if state.young.heard and not state.behind else (state.standing,)
 
     def understand(self, state: PipelineState) -> None:
         """From the model's outputs to smoothed probabilities, and what is said of both states together."""
         for hearing in self.hearings(state):
             self._ear.understand(hearing)
-        new_hops, state.change = self._change.step(self._ear.change(state.standing), state.change)
-        state.report = max(state.report, state.change.smoothed)
-        new_hops = min(new_hops, state.lookback.kept)
-        if new_hops and not (state.young.heard and abs(state.young.heard - new_hops) <= self._same_cut):
-            self._hear_again(new_hops, state)
+        state.unasked += 1
+        state.settling = max(0, state.settling - 1)
+        if state.unasked >= self._every:
+            state.unasked = 0
+            self._begin_young(self._ear.split(state.standing), state)
+        self._catch_up(state)
         self._compare(state)
 
     def judge(self, state: PipelineState) -> None:
-        """After the decision: adopt the young state, or begin it anew, when it is time."""
-        match self._second.verdict(state.cut, state.young.heard):
-            case Verdict.ADOPT:
-                self._begin_track(TrackReason.CHANGE, state.young.heard, state)
-                self._ear.take_over(state.young, state.standing)
-                state.decision = self._policy.begin_track(state.standing.heard, state.decision)
-                state.change = self._change.init_state()
-                state.cut = 0.0
-                state.resets += 1
-            case Verdict.DROP:
-                self._ear.forget(state.young)
-                state.cut = 0.0
+        """After the decision: where a cut is nearly sure, the young state takes the place of the other.
+
+        Only when it was just asked where another track would have begun, and the answer was: where the young one did.
+        """
+        asked = state.unasked == 0 and state.cut > 0.0  # 0: nothing is known of it, yet
+        if asked and self._second.adopts(state.cut, state.young.heard):
+            self._begin_track(TrackReason.CHANGE, state.young.heard, state)
+            self._ear.take_over(state.young, state.standing)
+            state.decision = self._policy.begin_track(state.standing.heard, state.decision)
+            state.before, state.cut, state.settling = None, 0.0, self._settling
+            state.resets += 1
 
     def forget(self, state: PipelineState) -> None:
         """Begin a new piece: nothing that was heard has a say in it."""
         self._ear.forget(state.standing)
         self._ear.forget(state.young)
-        state.change = self._change.init_state()
+        state.before, state.unasked, state.behind, state.settling = None, 0, 0, 0
         state.probs, state.music, state.cut = state.standing.probs.copy(), state.standing.music, 0.0
         state.resets += 1
 
-    def _hear_again(self, new_hops: int, state: PipelineState) -> None:
-        """The model reports a change: the young state hears the new track again, as if all had begun there.
-
-        Costs one hop's time (frontend and model) for each hop heard again, once a report.
-        """
+    def _begin_young(self, new_hops: int, state: PipelineState) -> None:
+        """Let the young state hear the last hops anew, as if all had begun there, unless that is what it does."""
+        hears = state.young.heard + state.behind
+        if not new_hops or (hears and abs(hears - new_hops) <= self._same_cut):
+            return
         self._ear.forget(state.young)
-        for row in state.lookback.last(new_hops):
+        state.behind = min(new_hops, state.lookback.kept)
+        state.before = self._ear.before(state.behind, state.standing)
+
+    def _catch_up(self, state: PipelineState) -> None:
+        """The young state hears again what it is to hear: some hops at a time, each as much work as one that arrives.
+
+        All at once where it has been having the word: what is said must not go back to the track before.
+        """
+        hops = state.behind if state.young_leads else CATCH_UP
+        for row in itertools.islice(state.lookback.last(state.behind), hops):
             self._ear.hear_again(row, state.young)
-        state.report = state.change.peak
+            state.behind -= 1
 
     def _compare(self, state: PipelineState) -> None:
         """How probable is a cut between the two states? So much the young one's word counts in what is said.
@@ -116,7 +139,8 @@ class Tracks:
         is right.
         """
         one, other = state.standing, state.young
-        state.cut = cut = self._second.probability(one.probs, other.probs, other.heard, state.report)
+        another = None if state.behind else self._ear.another(state.before, other)
+        state.cut = cut = self._second.probability(one.probs, other.probs, another)
         state.probs = probabilities((1.0 - cut) * one.smoother.mean + cut * other.smoother.mean)
         state.music = (1.0 - cut) * one.music + cut * other.music
 

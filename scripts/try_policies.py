@@ -1,6 +1,6 @@
 """Play policies over a split's clips without stepping the network anew for each: ten seconds a policy, not minutes.
 
-    python scripts/try_policies.py DATA.npz --model DIR [--split valid] [--policy cut_bias=-2.5,young_life_s=8] …
+    python scripts/try_policies.py DATA.npz --model DIR [--split valid] [--policy cut_bias=-4,change_every_s=0.3] …
 
 What a state says depends on the hop at which it began and on nothing else. So everything that any state says is kept by
 that hop, and the live path's own `Tracks` and `DecisionPolicy` decide over it, hop for hop: edit them, and try again.
@@ -24,8 +24,9 @@ from rich.progress import track
 from rtgenre.app import load_checkpoint
 from rtgenre.config import ModelSettings
 from rtgenre.frontend.stream import Frontend
-from rtgenre.hearing import Ear, Hearing
+from rtgenre.hearing import ChangeWindow, Ear, Hearing
 from rtgenre.model.runtime import open_runtime
+from rtgenre.model.same_track import IMPRINT, SameTrack
 from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import DecisionPolicy, PolicySettings
 from rtgenre.tracks import Tracks
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtgenre.model.checkpoint import Checkpoint
+    from rtgenre.pipeline_state import PipelineState
     from rtgenre.training.spectra import Corpus
 
     FloatArray = NDArray[np.float32]
@@ -59,13 +61,13 @@ class Said:
         probs: (n_labels,) smoothed posterior.
         mean: (n_labels,) the same in logarithms.
         music: smoothed probability of music.
-        change: probability of a change.
+        traits: (n_traits,) by which it is compared.
     """
 
     probs: FloatArray
     mean: NDArray[np.float64]
     music: float
-    change: float
+    traits: FloatArray
 
 
 class Recording:
@@ -93,8 +95,12 @@ class Recording:
         for row in self.rows[begin + len(answers) : hop + 1]:
             self._ear.hear_again(row, state)
             mean = state.smoother.mean.copy()
-            answers.append(Said(state.probs, mean, state.music, self._ear.change(state)))
+            answers.append(Said(state.probs, mean, state.music, state.traits.copy()))
         return answers[hop - begin]
+
+    def frames(self, begin: int, hop: int, n: int) -> FloatArray:
+        """The last ``n`` frames, normalised, of the state that began at one hop, up to another."""
+        return np.stack([self.said(begin, at).traits[IMPRINT:] for at in range(hop - n + 1, hop + 1)])
 
 
 @dataclass(slots=True)
@@ -122,7 +128,6 @@ class Remembered:
     smoother: Mean
     frontend: Clock = field(default_factory=Clock)
     music: float = 0.5
-    change: float = 0.0
     frame: tuple[None, ...] = (None,)
     own: None = None
 
@@ -151,11 +156,19 @@ class RecordedFrontend:
 
 
 class RecordedEar:
-    """An ear that has heard everything before; ``recording`` says what."""
+    """An ear that has heard everything before; ``recording`` says what.
 
-    def __init__(self, n_labels: int, frontend: RecordedFrontend) -> None:
+    Args:
+        model: whose states were recorded.
+        settings: the policy.
+        frontend: counts.
+    """
+
+    def __init__(self, model: Checkpoint, settings: PolicySettings, frontend: RecordedFrontend) -> None:
         self.recording: Recording | None = None
-        self._n_labels, self._frontend = n_labels, frontend
+        self._n_labels, self._frontend, self._same_track = len(model.labels), frontend, SameTrack.of(model)
+        self._window = ChangeWindow(settings, model.spec.hops_per_s)
+        self.window = self._window.hops
 
     def init_state(self) -> Remembered:
         """Nothing heard yet."""
@@ -164,20 +177,37 @@ class RecordedEar:
 
     def understand(self, state: Remembered) -> None:
         """Say what was recorded."""
+        said = self._said(state)
+        state.probs, state.smoother, state.music = said.probs, Mean(said.mean), said.music
+
+    def _said(self, state: Remembered, back: int = 0) -> Said:
         if self.recording is None:
             raise ValueError("there is no recording")
         clock = state.frontend
-        said = self.recording.said(clock.hop - clock.heard + 1, clock.hop)
-        state.probs, state.smoother, state.music, state.change = said.probs, Mean(said.mean), said.music, said.change
+        return self.recording.said(clock.hop - clock.heard + 1, clock.hop - back)
 
     def hear_again(self, row: FloatArray, state: Remembered) -> None:
         """One hop more, and what is said of it."""
         self._frontend.hear_again(row, state.frontend, None)
         self.understand(state)
 
-    def change(self, state: Remembered) -> float:
-        """P(another track has begun)."""
-        return state.change
+    def split(self, state: Remembered) -> int:
+        """As the live path's."""
+        if self._same_track is None or self.recording is None:
+            return 0
+        clock = state.frontend
+        frames = self.recording.frames(clock.hop - clock.heard + 1, clock.hop, min(self.window, clock.heard))
+        return self._window.split(frames, clock.heard)
+
+    def before(self, hops: int, state: Remembered) -> FloatArray | None:
+        """As the live path's."""
+        return self._said(state, hops).traits if 0 < hops < min(state.heard, self.window + 1) else None
+
+    def another(self, before: FloatArray | None, young: Remembered) -> float | None:
+        """As the live path's."""
+        if self._same_track is None or before is None or young.heard < self._window.least:
+            return None
+        return self._same_track.another(before, self._said(young).traits, young.heard)
 
     def forget(self, state: Remembered) -> None:
         """Begin anew, with the next hop."""
@@ -200,13 +230,16 @@ class Player:
 
     def __init__(self, model: Checkpoint, settings: PolicySettings) -> None:
         frontend = RecordedFrontend(Frontend(model.spec))
-        self._ear, self._spec, self._labels = RecordedEar(len(model.labels), frontend), model.spec, model.labels
+        self.ear, self._spec, self._labels = RecordedEar(model, settings, frontend), model.spec, model.labels
         self._policy = DecisionPolicy(settings, model.labels, model.spec.hops_per_s)
-        self._tracks = Tracks(cast("Frontend", frontend), cast("Ear", self._ear), self._policy, settings)
+        self._tracks = Tracks(cast("Frontend", frontend), cast("Ear", self.ear), self._policy, settings)
+
+    def watch(self, state: PipelineState) -> None:
+        """Called once a hop, when both states have understood it."""
 
     def play(self, recording: Recording) -> Trace:
         """Every answer of one stream."""
-        self._ear.recording = recording
+        self.ear.recording = recording
         state, n = self._tracks.init_state(), len(recording.rows)
         index: dict[str | None, int] = {label: k for k, label in enumerate(self._labels)} | {None: -1}
         end_sample = self._spec.n_fft + np.arange(n) * self._spec.hop
@@ -218,6 +251,7 @@ class Player:
             self._policy.hear(0.0, state.decision)
             self._tracks.listen(state)
             self._tracks.understand(state)
+            self.watch(state)
             state.decision = self._policy.step(state.probs, state.music, hop, state.decision, changing=state.changing)
             self._tracks.judge(state)
             decision = state.decision.decision
@@ -289,7 +323,7 @@ def record(
     """Recordings of each clip by itself, and of each clip of an order after the one before it."""
     frontend, spec = Frontend(model.spec), model.spec
     longest = scores.hops_within(CLIP_S, spec.sample_rate, spec.n_fft, spec.hop)
-    ear = Ear(frontend, open_runtime(model, "cpu"), Calibration.of(model), PolicySettings(), None)
+    ear = Ear(frontend, open_runtime(model, "cpu"), Calibration.of(model), PolicySettings(), None, SameTrack.of(model))
     alone = []
     for clip in progress(clips, description="spectra"):
         state, rows = frontend.init_state(), []

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 # Of one sound make three, sample by sample.
 SHAPES = (lambda x: x, lambda x: np.sign(x) * np.sqrt(np.abs(x)), lambda x: np.clip(x, -0.1, 0.1))
+EAGER = {"cut_bias": 2.0, "change_adopt": 0.6, "change_window_s": 3.0, "not_music_enter": 0.3}
 
 
 @pytest.fixture(scope="module")
 def pipeline() -> Pipeline:
-    return make(change_threshold=0.5, not_music_enter=0.3)
+    return make(**EAGER)
 
 
 @dataclass
@@ -67,7 +68,7 @@ def test_streams_of_a_batch_keep_the_streaming_contract(pipeline: Pipeline) -> N
 @pytest.mark.parametrize("shared", [False, True])
 def test_each_stream_hears_what_it_would_hear_alone(shared: bool) -> None:
     """Different music, silences and onsets, so that hops of the streams lie at different places; gaps; a reset."""
-    pipeline = make(change_threshold=0.5, not_music_enter=0.3)
+    pipeline = make(**EAGER)
     if shared:
         pipeline.runtime = SharedRuntime(pipeline.runtime)
     quiet = np.zeros(RATE * 3, np.float32)
@@ -103,3 +104,4 @@ def test_each_stream_hears_what_it_would_hear_alone(shared: bool) -> None:
         np.testing.assert_array_equal(as_array(one), as_array(other))
         assert [hop.decision for hop in one] == [hop.decision for hop in other]
         assert [hop.track_start for hop in one] == [hop.track_start for hop in other]
+    assert sum(hop.track_change for hops in together for hop in hops) > 6, "hardly a change of track was heard"

@@ -73,8 +73,8 @@ def test_environment_values_are_toml_where_the_setting_is_not_text() -> None:
             ["posterior.not_music_leave (default) is 0.5", "config.toml), 0.6", "let not_music_leave be at least"],
         ),
         (
-            "[posterior]\nyoung_life_s = 2.0\n",
-            ["config.toml) is 2.0", "posterior.young_adopt_s (default), 5.0", "let young_life_s be at least"],
+            "[posterior]\nchange_adopt_s = 7.0\n",
+            ["posterior.change_window_s (default) is 6.0", "config.toml), 7.0", "let change_window_s be at least"],
         ),
         ("[model\n", ["not valid TOML", "line 1"]),
     ],

@@ -1,10 +1,9 @@
-import dataclasses
-
 import numpy as np
 import pytest
 
 from rtgenre.frontend.stream import Frontend
 from rtgenre.model.runtime import open_runtime
+from rtgenre.model.same_track import SameTrack
 from rtgenre.pipeline import Pipeline
 from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import PolicySettings
@@ -14,7 +13,7 @@ from tests.contract import Stage, check_streaming
 from tests.model.small import checkpoint
 
 RATE = 22050
-CHECKPOINT = checkpoint()
+CHECKPOINT = checkpoint(same_track=True)
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +21,12 @@ def pipeline() -> Pipeline:
     return make()
 
 
-def make(calibration: Calibration | None = None, **settings: float) -> Pipeline:
+def make(**settings: float) -> Pipeline:
     # The made-up model hears changes and speech where there are none; tests that want them ask for them.
-    defaults = {"min_confidence": 0.0, "not_music_enter": 0.0, "change_threshold": 1.0}
+    defaults = {"min_confidence": 0.0, "not_music_enter": 0.0, "cut_bias": -100.0}
     policy = PolicySettings(**{**defaults, **settings})
-    pipeline = Pipeline(
-        Frontend(CHECKPOINT.spec), open_runtime(CHECKPOINT, "cpu"), calibration or Calibration.of(CHECKPOINT), policy
-    )
+    runtime, calibration = open_runtime(CHECKPOINT, "cpu"), Calibration.of(CHECKPOINT)
+    pipeline = Pipeline(Frontend(CHECKPOINT.spec), runtime, calibration, policy, same_track=SameTrack.of(CHECKPOINT))
     pipeline.warm()
     return pipeline
 
@@ -60,21 +58,10 @@ def test_streaming_contract(pipeline: Pipeline) -> None:
 
 def test_streaming_contract_with_changes_of_track() -> None:
     """With a model that hears them everywhere, so that there are soft resets at every kind of place."""
-    # The made-up weights' change logit wavers around −2.6.
-    often = dataclasses.replace(Calibration.of(CHECKPOINT), change_scale=30.0, change_bias=78.0)
     eager = make(
-        often,
-        change_threshold=0.6,
-        change_smoothing_s=0.1,
-        change_refractory_s=0.3,
-        change_lookback_s=0.7,
-        not_music_enter=0.5,
-        young_first_s=0.5,
-        young_adopt_s=1.0,
-        young_life_s=1.5,
-        cut_bias=3.0,
+        change_every_s=0.2, change_window_s=2.0, change_adopt_s=0.9, change_adopt=0.6, not_music_enter=0.5, cut_bias=5.0
     )
-    sound = np.concatenate([signals.music(RATE, seed=seed) for seed in range(8)])
+    sound = np.concatenate([signals.music(RATE, seed=seed) for seed in range(12)])
     hops, _ = eager.step(sound, eager.init_state())
     assert sum(h.track_change for h in hops) >= 3
     check_streaming(as_stage(eager), sound, steps=3000)

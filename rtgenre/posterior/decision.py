@@ -43,19 +43,14 @@ class PolicySettings:
         not_music_enter: when music is less probable than this, the state is ``not_music`` (0: never) …
         not_music_dwell_s: … once it has been so for this long …
         not_music_leave: … until it is at least as probable as this.
-        change_threshold: where the model reports a change as this probable, a young state begins at the cut; 1: never.
-        change_smoothing_s: time constant of the smoothing of that probability; 0: none.
-        change_refractory_s: no change is reported sooner than this after a track began.
-        change_delay_s: from a cut to the rise of the probability: the new track began so much earlier.
-        change_lookback_s: at most so much of the new track is heard again, by a young state.
-        young_first_s: a state so old has a young one beside it, for a second opinion.
-        young_adopt_s: having heard for so long, the young one takes the place of the standing one …
-        young_adopt: … where a cut between the two is as probable as this.
-        young_life_s: having heard for so long, it begins anew.
-        cut_bias: log odds that a track began where the young state began: what they are before any evidence …
-        cut_report: … for each unit of the log odds that the model gave a change …
-        cut_age: … for each unit of the logarithm of the young state's age in seconds …
-        cut_divergence: … and for each nat of divergence between what the two states say.
+        change_every_s: so often it is asked where in the last seconds another track would have begun.
+        change_window_s: so far back that may be.
+        change_least_s: so much of it must have been heard before anything is said of it.
+        change_adopt_s: having heard it for so long, the state that began there takes the place of the standing one …
+        change_adopt: … where a cut is as probable as this.
+        cut_bias: log odds that a track began there: what they are before any evidence (-100: never) …
+        cut_another: … for each unit of the log odds that the two states hear different tracks …
+        cut_divergence: … and for each nat of divergence between what they say.
         change_dwell_s: while a cut is more probable than not, no margin is needed, and only this dwell time.
         silence_dbfs: at or below this level is silence …
         silence_hysteresis_db: … until it is this much louder again.
@@ -74,19 +69,14 @@ class PolicySettings:
     not_music_enter: Fraction = 0.3
     not_music_dwell_s: Seconds = 1.0
     not_music_leave: Fraction = 0.5
-    change_threshold: Fraction = 0.1
-    change_smoothing_s: Seconds = 0.3
-    change_refractory_s: Seconds = 2.0
-    change_delay_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 0.2
-    change_lookback_s: Annotated[float, Meta(ge=0.0, le=30.0)] = 2.0
-    young_first_s: Seconds = 3.0
-    young_adopt_s: Seconds = 5.0
-    young_adopt: Fraction = 0.6
-    young_life_s: Annotated[float, Meta(ge=0.5, le=3600.0)] = 6.0
-    cut_bias: Weight = -3.0
-    cut_report: Weight = 0.6
-    cut_age: Weight = 0.7
-    cut_divergence: Weight = 7.4
+    change_every_s: Seconds = 0.5
+    change_window_s: Annotated[float, Meta(ge=1.0, le=30.0)] = 6.0
+    change_least_s: Annotated[float, Meta(ge=0.7, le=10.0)] = 0.7
+    change_adopt_s: Seconds = 1.2
+    change_adopt: Fraction = 0.9
+    cut_bias: Weight = -3.5
+    cut_another: Weight = 0.62
+    cut_divergence: Weight = 6.7
     change_dwell_s: Seconds = 0.5
     silence_dbfs: Annotated[float, Meta(ge=-160.0, le=0.0)] = -60.0
     silence_hysteresis_db: Annotated[float, Meta(ge=0.0, le=40.0)] = 3.0

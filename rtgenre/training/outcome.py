@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import partial
@@ -15,17 +16,20 @@ from rtgenre.frontend.stream import Frontend
 from rtgenre.model import checkpoint as checkpoints
 from rtgenre.model import network
 from rtgenre.model.runtime import open_runtime
+from rtgenre.model.same_track import SameTrack
 from rtgenre.pipeline import Pipeline
+from rtgenre.posterior import split
 from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import PolicySettings
 from rtgenre.posterior.smoothing import Smoother
-from rtgenre.training import curves, fit, report, scores, segments, spectra
+from rtgenre.training import curves, fit, fit_same_track, pairs, report, scores, segments, spectra
 from rtgenre.training import material as materials
 from rtgenre.training.background import write_background
 from rtgenre.training.evaluation import crossed
 from rtgenre.training.evaluation.fresh import SECONDS
 from rtgenre.training.evaluation.run import evaluate
 from rtgenre.training.kept import FRONTEND_CODE, fingerprint
+from rtgenre.training.pairs import sets_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -241,6 +245,28 @@ def key_of(material: Material, encoder: Distilled, settings: TrainSettings) -> s
     return fingerprint(depends_on, *code, *FRONTEND_CODE)
 
 
+def same_track_key(material: Material, settings: TrainSettings, normal: FloatArray) -> str:
+    """Fingerprint of everything that the comparison of two states depends on besides which clips and which seed.
+
+    Args:
+        material: what may be learned from.
+        settings: the run.
+        normal: (2, n_features) mean and standard deviation of the features.
+    """
+    depends_on = [
+        [one.sha256 for one in sets_of(material)],
+        settings.spec.fingerprint(),
+        settings.architecture.input_clip,
+        dataclasses.asdict(settings.pairs),
+        dataclasses.asdict(settings.same_track),
+        settings.seed,
+        hashlib.sha256(np.ascontiguousarray(normal, np.float32).tobytes()).hexdigest(),
+        str(torch.__version__),
+    ]
+    code = (pairs, fit_same_track, segments, spectra, materials, split)
+    return fingerprint(depends_on, *(str(module.__file__) for module in code), *FRONTEND_CODE)
+
+
 def summary(runs: dict[str, Any]) -> dict[str, Any]:
     """Mean over seeds, and the pooled accuracy over folds."""
     seeds = [r for name, r in runs.items() if name.startswith("train-seed")]
@@ -267,7 +293,11 @@ def summary(runs: dict[str, Any]) -> dict[str, Any]:
 def pipeline_of(model: Checkpoint, settings: PolicySettings | None = None) -> Pipeline:
     """The live pipeline of a checkpoint that may not be on disk."""
     pipeline = Pipeline(
-        Frontend(model.spec), open_runtime(model, "cpu"), Calibration.of(model), settings or PolicySettings()
+        Frontend(model.spec),
+        open_runtime(model, "cpu"),
+        Calibration.of(model),
+        settings or PolicySettings(),
+        same_track=SameTrack.of(model),
     )
     pipeline.warm()
     return pipeline

@@ -14,7 +14,7 @@ import json
 import logging
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import platformdirs
@@ -27,7 +27,9 @@ from rtgenre.training import fit, outcome
 from rtgenre.training.distil import Distilled, DistilSettings, cached_distil
 from rtgenre.training.evaluation.run import Measure
 from rtgenre.training.fit import Chosen, FitSettings
+from rtgenre.training.fit_same_track import PairSource, SameTrackSettings, fit_same_track
 from rtgenre.training.material import N_FOLDS, Material, open_material
+from rtgenre.training.pairs import PairSettings, cached_pairs, kinds_of, sets_of
 from rtgenre.training.recipe import ARCHITECTURE, SPEC
 from rtgenre.training.segments import SegmentSettings
 from rtgenre.training.teacher import read_teacher
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from rtgenre.model.network import GenreNet
     from rtgenre.posterior.calibration import Calibration
     from rtgenre.training.fit import Encoded
+    from rtgenre.training.pairs import Heard
     from rtgenre.training.segments import Segments
 
     FloatArray = NDArray[np.float32]
@@ -73,6 +76,8 @@ class TrainSettings:
         distil: how the encoder is taught.
         segments: what is learned from (its seed is replaced by ``seed`` of the run).
         fit: how the network is fitted.
+        pairs: what the comparison of two states learns from (its seed is replaced, too).
+        same_track: how that is fitted.
         jobs: processes that make features.
         quiet: no progress.
     """
@@ -93,6 +98,8 @@ class TrainSettings:
     distil: DistilSettings = field(default_factory=DistilSettings)
     segments: SegmentSettings = field(default_factory=SegmentSettings)
     fit: FitSettings = field(default_factory=FitSettings)
+    pairs: PairSettings = field(default_factory=PairSettings)
+    same_track: SameTrackSettings = field(default_factory=SameTrackSettings)
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     quiet: bool = False
 
@@ -146,17 +153,23 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
     trainer = _Trainer(material, parts, encoder, settings, say)
 
     train, valid = material.part("train"), material.part("valid")
-    first = trainer.fit(f"train-seed{settings.seed}", train, valid, settings.seed)
-    both = trainer.fit("train+valid", train | valid, None, settings.seed) if settings.final else None
-    runs = {f"train-seed{settings.seed}": trainer.figures(first, settings.seed)}
+    name = f"train-seed{settings.seed}"
+    first = trainer.compared(trainer.fit(name, train, valid, settings.seed), name, train, settings.seed)
+    runs = {name: trainer.figures(first, settings.seed)}
+    both = None
+    if settings.final:
+        name = "train+valid"
+        both = trainer.fit(name, train | valid, None, settings.seed)
+        both = trainer.compared(both, name, train | valid, settings.seed)
     for seed in range(settings.seed + 1, settings.seed + settings.seeds):
         name = f"train-seed{seed}"
         runs[name] = trainer.figures(trainer.fit(name, train, valid, seed), seed)
     folds: list[tuple[Fitted, BoolArray]] = []
     for fold in range(N_FOLDS if settings.folds else 0):
         held = material.fold == fold
-        fitted = trainer.fit(f"fold{fold}", ~held, held, settings.seed)
-        runs[f"fold{fold}"] = trainer.figures(fitted, settings.seed)
+        name = f"fold{fold}"
+        fitted = trainer.compared(trainer.fit(name, ~held, held, settings.seed), name, ~held, settings.seed)
+        runs[name] = trainer.figures(fitted, settings.seed)
         folds.append((fitted, held))
     calibration = outcome.calibrate(first.held_out, settings.spec)
     measure = Measure(split="valid", hour_s=settings.hour_s, jobs=settings.jobs, quiet=settings.quiet)
@@ -228,6 +241,7 @@ class _Trainer:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._key = outcome.key_of(material, encoder, settings)
         self._encoded: list[fit.Encoded] = []
+        self._pairs: list[Heard] = []
 
     def _prepare(self) -> None:
         """Let the encoder hear everything, once; only where something must be fitted at all."""
@@ -258,6 +272,39 @@ class _Trainer:
             figures = self.figures(fitted, seed)
             self._say(f"{name}: " + " ".join(f"{s} s {a:.3f}" for s, a in figures["accuracy"].items()))
         return fitted
+
+    def compared(self, fitted: Fitted, name: str, learn: BoolArray, seed: int) -> Fitted:
+        """With the comparison of two states, fitted on the same clips: what a network needs to be used."""
+        same = self._same_track(name, learn, seed, np.stack((fitted.mean, fitted.std)))
+        return dataclasses.replace(fitted, tensors={**fitted.tensors, **same})
+
+    def _same_track(self, name: str, learn: BoolArray, seed: int, normal: FloatArray) -> dict[str, FloatArray]:
+        """The comparison of two states, fitted on the same clips, unless it was before."""
+        settings, material = self._settings, self._material
+        clip_at = settings.architecture.input_clip
+        pairs = dataclasses.replace(settings.pairs, seed=settings.seed, clip=clip_at)
+        path = self._folder / f"{outcome.same_track_key(material, settings, normal)}-{name}-same-track.npz"
+        if path.exists():
+            with np.load(path, allow_pickle=False) as arrays:
+                return dict(arrays)
+        torch.use_deterministic_algorithms(True)
+        torch.set_num_threads(settings.fit.threads)
+        if not self._pairs:
+            self._pairs = list(cached_pairs(sets_of(material), settings.spec, pairs, normal, settings.jobs))
+            self._say("two states of every clip have heard it")
+        clips = np.flatnonzero(material.teaching(learn))
+        source = PairSource(self._pairs, pairs, clips, kinds_of(material), normal, settings.spec, clip_at)
+        tensors = fit_same_track(
+            source,
+            settings.spec,
+            settings.same_track,
+            seed,
+            lambda figures: self._say(f"{name}: {json.dumps(figures)}"),
+        )
+        part = path.with_suffix(".part.npz")
+        np.savez(part, **cast("dict[str, Any]", tensors))
+        part.replace(path)
+        return tensors
 
     def _fit(self, name: str, learn: BoolArray, held: BoolArray | None, seed: int) -> Fitted:
         settings, material = self._settings, self._material
@@ -361,6 +408,8 @@ def _checkpoint(
             "segments": dataclasses.asdict(settings.segments),
             "distil": dataclasses.asdict(settings.distil),
             "fit": dataclasses.asdict(settings.fit),
+            "pairs": dataclasses.asdict(settings.pairs),
+            "same_track": dataclasses.asdict(settings.same_track),
             "torch": str(torch.__version__),
         },
     )

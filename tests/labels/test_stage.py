@@ -8,6 +8,7 @@ from rtgenre.frontend.stream import Frontend
 from rtgenre.labels.head import Head
 from rtgenre.labels.stage import OwnLabels
 from rtgenre.model.runtime import open_runtime
+from rtgenre.model.same_track import SameTrack
 from rtgenre.pipeline import Pipeline
 from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import PolicySettings
@@ -18,21 +19,17 @@ from tests.labels.made import head
 from tests.model.small import SMALL, checkpoint
 from tests.test_pipeline import as_array
 
-CHECKPOINT = checkpoint()
+CHECKPOINT = checkpoint(same_track=True)
 RATE = 22050
 
 
-def make(own: Head | None, *, eager: bool = False, **settings: float) -> Pipeline:
-    """With ``eager``, a model that hears changes of track everywhere (its change logit wavers around −2.6)."""
-    policy = PolicySettings(**{"min_confidence": 0.0, "not_music_enter": 0.0, "change_threshold": 1.0, **settings})
+def make(own: Head | None, **settings: float) -> Pipeline:
+    policy = PolicySettings(**{"min_confidence": 0.0, "not_music_enter": 0.0, "cut_bias": -100.0, **settings})
     stage = None
     if own is not None:
         stage = OwnLabels(own, SMALL.trunk, policy.smoothing_s, policy.music_smoothing_s, CHECKPOINT.hops_per_s)
-    runtime = open_runtime(CHECKPOINT, "cpu")
-    calibration = Calibration.of(CHECKPOINT)
-    if eager:
-        calibration = dataclasses.replace(calibration, change_scale=30.0, change_bias=78.0)
-    return Pipeline(Frontend(CHECKPOINT.spec), runtime, calibration, policy, stage)
+    runtime, calibration = open_runtime(CHECKPOINT, "cpu"), Calibration.of(CHECKPOINT)
+    return Pipeline(Frontend(CHECKPOINT.spec), runtime, calibration, policy, stage, SameTrack.of(CHECKPOINT))
 
 
 def heard(pipeline: Pipeline, sound: np.ndarray) -> list[Posterior]:
@@ -48,9 +45,8 @@ def test_the_shipped_labels_lose_nothing(eager: bool) -> None:
     """Bit for bit, across silence, resets and changes of track."""
     quiet = np.zeros(RATE * 3, np.float32)
     sound = np.concatenate([signals.music(RATE * 6), quiet, *(signals.music(RATE * 2, seed=k) for k in range(6))])
-    settings = {"not_music_enter": 0.3, "change_threshold": 0.6 if eager else 1.0, "change_refractory_s": 0.3}
-    settings |= {"young_first_s": 0.5, "young_adopt_s": 0.5, "young_life_s": 1.0, "cut_bias": 6.0 if eager else -99.0}
-    without, beside = (heard(make(own, eager=eager, **settings), sound) for own in (None, head()))
+    settings = {"not_music_enter": 0.3, "change_adopt_s": 0.5, "cut_bias": 6.0 if eager else -100.0}
+    without, beside = (heard(make(own, **settings), sound) for own in (None, head()))
     assert all(h.own is None for h in without)
     assert {len(h.own) for h in beside if h.own is not None} == {2}
     reasons = {h.track_start.reason for h in without if h.track_start is not None}

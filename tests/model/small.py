@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from rtgenre.frontend.spec import FrontendSpec
+from rtgenre.model import same_track as comparison
 from rtgenre.model.architecture import Architecture
 from rtgenre.model.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LABELS = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 
@@ -36,19 +40,22 @@ def checkpoint(
     seed: int = 0,
     gain: float = 1.5,
     architecture: Architecture = SMALL,
+    same_track: bool = False,
     **shape: Any,
 ) -> Checkpoint:
     """Weights uniform within ±gain/√inputs: livelier than torch's initial ones, so that differences show.
 
-    ``shape`` changes fields of the architecture.
+    ``shape`` changes fields of the architecture; with ``same_track`` it compares two states, too.
     """
     spec = spec or FrontendSpec()
     rng = np.random.default_rng(seed)
     architecture = msgspec.structs.replace(architecture, **shape)
-    tensors = {
-        name: (rng.uniform(-gain, gain, size) / np.sqrt(np.prod(size[1:] or size))).astype(np.float32)
-        for name, size in architecture.tensor_shapes(spec.n_features, len(labels)).items()
-    }
+    tensors = _weights(architecture.tensor_shapes(spec.n_features, len(labels)), gain, rng)
+    if same_track:
+        shapes = comparison.tensor_shapes(spec.n_features).items()
+        tensors |= _weights(
+            {comparison.PREFIX + name: size for name, size in shapes}, gain, np.random.default_rng((seed, 1))
+        )
     return Checkpoint(
         spec=spec,
         labels=labels,
@@ -64,3 +71,10 @@ def checkpoint(
         id="small",
         training={"seed": seed},
     )
+
+
+def _weights(shapes: Mapping[str, tuple[int, ...]], gain: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    return {
+        name: (rng.uniform(-gain, gain, size) / np.sqrt(np.prod(size[1:] or size))).astype(np.float32)
+        for name, size in shapes.items()
+    }

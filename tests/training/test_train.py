@@ -12,10 +12,13 @@ import pytest
 from rtgenre.errors import UsageError
 from rtgenre.model import checkpoint as checkpoints
 from rtgenre.model.architecture import Architecture
+from rtgenre.model.same_track import SameTrack
 from rtgenre.training import outcome, report, train
 from rtgenre.training.curves import CURVES_FILE
 from rtgenre.training.distil import DistilSettings
 from rtgenre.training.fit import FitSettings, StageSettings
+from rtgenre.training.fit_same_track import SameTrackSettings
+from rtgenre.training.pairs import PairSettings
 from rtgenre.training.recipe import SPEC
 from rtgenre.training.segments import SegmentSettings
 from rtgenre.training.train import TrainSettings
@@ -52,6 +55,9 @@ def teacher_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def small(corpus_file: Path, teacher_file: Path | None, out: Path, **changes: Any) -> TrainSettings:
     stage = StageSettings(epochs=4, batch=64, learning_rate=1e-2, averaging=0.9)
+    pairs = PairSettings(
+        copies=2, channels=2, starts=2, window=24, least=6, ages=(4, 8, 14), first=10, every=10, longest=40
+    )
     return TrainSettings(
         data=corpus_file,
         out=out,
@@ -60,6 +66,8 @@ def small(corpus_file: Path, teacher_file: Path | None, out: Path, **changes: An
         distil=DistilSettings(epochs=2, batch=64, threads=1),
         segments=SegmentSettings(copies=2, long_hops=40, middle_hops=32, short_hops=16),
         fit=FitSettings(members=2, trunk=stage, lstm=StageSettings(epochs=1, batch=8, learning_rate=1e-3), threads=1),
+        pairs=pairs,
+        same_track=SameTrackSettings(steps=5, report_every=5),
         jobs=1,
         quiet=True,
         **{"seed": 1, "hour_s": 60.0, "teacher": teacher_file, **changes},
@@ -96,6 +104,9 @@ def test_a_run_leaves_a_whole_folder(trained: tuple[Path, Mapping[str, Any]]) ->
     assert (out / outcome.CARD_FILE).read_text() == report.model_card(metrics, model)
     assert (out / CURVES_FILE).read_bytes().startswith(b"\x89PNG")
     assert model.training["splits"] == ["train", "valid"]
+    assert SameTrack.of(model) is not None
+    assert model.training["pairs"]["copies"] == 2
+    assert model.training["same_track"]["steps"] == 5
     names = [json.loads(line)["name"] for line in (out / outcome.RUNS_FILE).read_text().splitlines()]
     assert names == ["train-seed1", "train-seed2", *(f"fold{k}" for k in range(5))]
 
@@ -105,12 +116,13 @@ def test_a_run_goes_on_where_it_was_broken_off(
 ) -> None:
     out, metrics = trained
     fits = Path(os.environ["XDG_CACHE_HOME"]) / "rtgenre" / "fits"
-    for path in (*fits.glob("*-fold3.npz"), *fits.glob("*-fold4.npz")):
+    for path in (*fits.glob("*-fold3.npz"), *fits.glob("*-fold4.npz"), *fits.glob("*-fold2-same-track.npz")):
         path.unlink()
     said: list[str] = []
     again = train.run(small(corpus_file, teacher_file, out, seeds=2, folds=True, final=True), said.append)
     fitted = {line.split(":")[0] for line in said if "trunk" in line}
     assert fitted == {"fold3", "fold4"}, "what was kept is not fitted again"
+    assert {line.split(":")[0] for line in said if "same track" in line} == {"fold2"}, "nor what compares two states"
     assert again["model"]["sha256"] == metrics["model"]["sha256"]
     assert again["folds"] == metrics["folds"]
     assert again["cross_validated"] == metrics["cross_validated"]
