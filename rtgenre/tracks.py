@@ -26,7 +26,7 @@ SAME_CUT_S = 0.2
 """A young state that began no further than this from where a track would have begun need not begin anew."""
 
 CATCH_UP = 16
-"""Hops that a young state hears again for each one that arrives: no hop may take long."""
+"""Hops that a young state hears again for each one that arrives, so that no hop takes long, unless it has the word."""
 
 SETTLING_S = 2.0
 """For so long after a change of track the genre of the one before deserves no benefit of the doubt."""
@@ -95,7 +95,8 @@ class Tracks:
     def judge(self, state: PipelineState) -> None:
         """After the decision: where a cut is nearly sure, the young state takes the place of the other.
 
-        Only when it was just asked where another track would have begun, and the answer was: where the young one did.
+        Only when it was just asked where another track would have begun, and the answer was: where the young one did
+        (or, after a gap, before all that is still known).
         """
         asked = state.unasked == 0 and state.cut > 0.0  # 0: nothing is known of it, yet
         if asked and self._second.adopts(state.cut, state.young.heard):

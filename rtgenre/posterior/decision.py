@@ -74,7 +74,7 @@ class PolicySettings:
     change_least_s: Annotated[float, Meta(ge=0.7, le=10.0)] = 0.7
     change_adopt_s: Seconds = 1.2
     change_adopt: Fraction = 0.9
-    cut_bias: Weight = -3.5
+    cut_bias: Weight = -2.5
     cut_another: Weight = 0.62
     cut_divergence: Weight = 6.7
     change_dwell_s: Seconds = 0.5

@@ -88,19 +88,42 @@ def test_the_young_state_is_that_of_a_frontend_that_began_there(corpus: Corpus, 
                     assert first.young_hops[clip, i, k] == age
 
 
+def splits_of(frames: np.ndarray) -> set[int]:
+    """Where young states would be begun in a clip, whenever it is asked."""
+    ends = range(SETTINGS.window, len(frames) + 1)
+    return {e - best_split(frames[e - SETTINGS.window : e], SETTINGS.least, SETTINGS.least) for e in ends}
+
+
 def test_young_states_begin_anywhere_or_where_the_clip_would_be_split(corpus: Corpus, first: Heard) -> None:
     frontend = Frontend(SPEC)
     for clip in (0, 5):
         frames = frames_of(corpus.power(clip, SPEC), frontend)[:, : SPEC.n_frame_features]
-        splits = {
-            end - best_split(frames[end - SETTINGS.window : end], SETTINGS.least, SETTINGS.least)
-            for end in range(SETTINGS.window, len(frames) + 1)
-        }
-        assert set(first.begun[clip, 1::2].tolist()) <= splits
+        assert set(first.begun[clip, 1::2].tolist()) <= splits_of(frames.clip(-5.0, 5.0))
         assert (first.begun[clip, 0::2] <= len(frames) - SETTINGS.ages[-1]).all(), "these are heard whole"
         assert (first.young_hops[clip, 0::2] > 0).all()
     assert (first.begun >= 0).all()
     assert len(np.unique(first.begun[:, 0::2])) > 5
+
+
+def test_what_is_split_is_normalised_and_clipped_as_the_networks_inputs_are(corpus: Corpus) -> None:
+    frontend, clips = Frontend(SPEC), (0, 1, 2, 3, 5, 6, 7)
+    frames = [frames_of(corpus.power(clip, SPEC), frontend)[:, : SPEC.n_frame_features] for clip in clips]
+    mean, std = np.concatenate(frames).mean(axis=0), np.concatenate(frames).std(axis=0) + 1e-3
+    normal = NORMAL.copy()
+    normal[:, : SPEC.n_frame_features] = mean, std
+    normal[0, 1] = np.nan  # all of it counts as the feature's mean
+    settings = dataclasses.replace(SETTINGS, clip=0.7, starts=16)
+    begun = make_copy((corpus,), SPEC, settings, normal, 0).begun
+    unclipped, unnormalised, with_nan = 0, 0, 0
+    for clip, own in zip(clips, frames, strict=True):
+        z = (own - mean) / std
+        without, nan = (np.where(np.arange(len(mean)) == 1, x, z).astype(np.float32) for x in (0.0, np.nan))
+        mine = set(begun[clip, 1::2].tolist())
+        assert mine <= splits_of(without.clip(-0.7, 0.7))
+        unclipped += len(mine - splits_of(without))
+        unnormalised += len(mine - splits_of(own.clip(-0.7, 0.7)))
+        with_nan += len(mine - splits_of(nan.clip(-0.7, 0.7)))
+    assert min(unclipped, unnormalised, with_nan) > 0, "each of them matters"
 
 
 def test_what_a_clip_is_too_short_for_is_marked_with_no_hops(corpus: Corpus, first: Heard) -> None:
@@ -138,6 +161,34 @@ def test_each_coloured_copy_has_its_channels(corpus: Corpus) -> None:
             gains.append(mine.mean())
     assert np.ptp(gains) > 5.0
     assert len(np.unique(np.round(gains, 1))) > 4, "each copy has channels of its own"
+
+
+def test_whatever_a_clips_length_its_channel_is_the_same(corpus: Corpus) -> None:
+    seen: list[tuple[np.ndarray, np.ndarray, str]] = []
+
+    class Spied(Colouring):
+        def apply(self, power: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+            draws = str(rng.bit_generator.state)
+            seen.append((power, super().apply(power, sample_rate, rng), draws))
+            return seen[-1][1]
+
+    longest = HOPS + 7
+    heard = make_copy((corpus,), SPEC, dataclasses.replace(SETTINGS, colouring=Spied(), longest=longest), NORMAL, 1)
+    frontend = Frontend(SPEC)
+    assert len(seen) == len(corpus.names)
+    draws: dict[int, set[str]] = {0: set(), 1: set()}
+    for clip, (power, coloured, drawn) in enumerate(seen):
+        n = int(corpus.n_frames[clip])
+        assert power.shape == (longest, SPEC.n_bins)
+        np.testing.assert_array_equal(power, np.resize(power[:n], power.shape))
+        draws[int(heard.channel[clip])].add(drawn)
+        frames = frames_of(coloured[:n], frontend)
+        for k, hops in enumerate(heard.standing_hops[clip]):
+            assert bool(hops) is (heard.standing_hops[clip, k] <= n and SETTINGS.first + k * SETTINGS.every <= n)
+            if hops:
+                np.testing.assert_array_equal(heard.standing[clip, k], frames[hops - 1].astype(np.float16))
+    assert [len(of_channel) for of_channel in draws.values()] == [1, 1]
+    assert draws[0] != draws[1]
 
 
 def test_a_copy_depends_on_seed_and_number_only(corpus: Corpus, first: Heard) -> None:
@@ -191,7 +242,8 @@ def test_the_cache_answers_only_for_what_it_was_made_of(corpus: Corpus, tmp_path
     heard(dataclasses.replace(settings, seed=9))
     heard(spec=FrontendSpec(n_mfcc=13))
     heard(shift=1.0)
-    assert len(files()) == 9
+    heard(dataclasses.replace(settings, clip=1.0))
+    assert len(files()) == 11
     assert before.items() <= files().items()
 
 
