@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rtgenre.model import same_track
 from rtgenre.training.evaluation.report import number
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ This page was generated from `metrics.json` by `rtgenre train`; do not edit it.
 - **Features**: {features}; window {n_fft}, hop {hop} samples at {sample_rate} Hz; running means, spreads and deltas
   ({running} s), correlations ({correlation} s), modulation energies ({modulation} s) and what the chroma is like in
   whatever key ({tonal} s). `model.json` has the exact definition; its fingerprint is checked at every start.
-- **Labels**: {labels}. Two more outputs tell music from what is none, and a new track from the one before.
+- **Labels**: {labels}. Another output tells music from what is none.
+- **Tracks**: a Siamese network on the same features ({compared} of the parameters) compares what was heard before and
+  after some moment: one recording, or two? It never saw a label.
 - **Weights**: `model.safetensors`, SHA-256 `{sha256}`.
 
 ## What it learned from
@@ -121,6 +124,7 @@ def model_card(metrics: Mapping[str, Any], model: Checkpoint) -> str:
         trunk=shape.trunk,
         hidden=shape.hidden,
         parameters=f"{metrics['parameters']:,}",
+        compared=f"{sum(v.size for name, v in model.tensors.items() if name.startswith(same_track.PREFIX)):,}",
         features=", ".join(spec.features),
         n_fft=spec.n_fft,
         hop=spec.hop,
