@@ -48,8 +48,7 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     """A command with the made-up model and own labels in a folder; ``by=rtgenre`` starts a process for it."""
     done = by(
-        *arguments, RTGENRE_MODEL__PATH=str(place / "model"), RTGENRE_LABELS__FOLDER=str(folder),
-        RTGENRE_POSTERIOR__CHANGE_THRESHOLD="1.0",  # the made-up model hears changes where there are none
+        *arguments, RTGENRE_MODEL__PATH=str(place / "model"), RTGENRE_LABELS__FOLDER=str(folder)
     )  # fmt: skip
     assert b"Traceback" not in done.stderr, done.stderr.decode()
     return done
