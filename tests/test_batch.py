@@ -68,7 +68,7 @@ def test_streams_of_a_batch_keep_the_streaming_contract(pipeline: Pipeline) -> N
 @pytest.mark.parametrize("shared", [False, True])
 def test_each_stream_hears_what_it_would_hear_alone(shared: bool) -> None:
     """Different music, silences and onsets, so that hops of the streams lie at different places; gaps; a reset."""
-    pipeline = make(**EAGER)
+    pipeline = make(**EAGER, change_every_s=0.2)
     if shared:
         pipeline.runtime = SharedRuntime(pipeline.runtime)
     quiet = np.zeros(RATE * 3, np.float32)
