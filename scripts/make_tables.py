@@ -102,10 +102,11 @@ def robustness() -> str:
     ]
     for row in found["rows"][1:]:
         low, high = row["lost_95"]
-        lost = _pooled(folds, row["condition"], "lost_points")
+        asked = all(any(one["condition"] == row["condition"] for one in fold["rows"]) for fold in folds)
+        lost = f"{_pooled(folds, row['condition'], 'lost_points'):+.1f}" if asked else "–"
         rows.append(
             f"| {row['condition']} | {row['same_label']:.2f} | {row['lost_points']:+.1f} | {low:+.1f} … {high:+.1f} | "
-            f"{lost:+.1f} |"
+            f"{lost} |"
         )
     model, first = found["model"], found["rows"][0]
     footer = (
