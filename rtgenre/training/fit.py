@@ -206,14 +206,20 @@ def _loss(outputs: Tensor, target: Tensor, music: Tensor, change: Tensor, asked:
     )
 
 
-class _Average:
-    """Exponential average of some parameters, bias-corrected at the start."""
+class Average:
+    """Exponential average of some parameters, bias-corrected at the start.
+
+    Args:
+        parameters: which.
+        decay: a step.
+    """
 
     def __init__(self, parameters: list[nn.Parameter], decay: float) -> None:
         self._parameters, self._decay, self._steps = parameters, decay, 0
         self._mean = [p.detach().clone() for p in parameters]
 
     def update(self) -> None:
+        """Take a step of the optimiser in."""
         self._steps += 1
         weight = max(1.0 - self._decay, 1.0 / self._steps)
         with torch.no_grad():
@@ -221,6 +227,7 @@ class _Average:
                 mean.lerp_(parameter, weight)
 
     def put(self) -> None:
+        """Let the parameters be what they were on average."""
         with torch.no_grad():
             for mean, parameter in zip(self._mean, self._parameters, strict=True):
                 parameter.copy_(mean)
@@ -292,7 +299,7 @@ def _fit_member(
     steps = len(some) // settings.batch
     optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, max(1, steps * settings.epochs))
-    average = _Average(parameters, settings.averaging)
+    average = Average(parameters, settings.averaging)
     for epoch in range(settings.epochs):
         order, total = some[torch.from_numpy(rng.permutation(len(some)))], 0.0
         for i in range(steps):
@@ -357,7 +364,7 @@ def fit_lstm(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.learning_rate, max(1, len(batches) * settings.epochs)
     )
-    average = _Average(parameters, settings.averaging)
+    average = Average(parameters, settings.averaging)
     for epoch in range(settings.epochs):
         total = 0.0
         for i in rng.permutation(len(batches)):

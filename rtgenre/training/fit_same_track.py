@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from rtgenre.frontend.spec import AGE_NAMES
 from rtgenre.model.same_track import COMPARED, IMPRINT, PREFIX, SQUASH
+from rtgenre.training.fit import Average
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,7 +119,6 @@ class PairSource:
         label: (clips,) int64 of all clips.
         normal: (2, n_features) float32, mean and standard deviation.
         spec: the frontend.
-        clip_at: normalised features are clipped to ±this.
     """
 
     def __init__(
@@ -129,9 +129,8 @@ class PairSource:
         label: IntArray,
         normal: FloatArray,
         spec: FrontendSpec,
-        clip_at: float,
     ) -> None:
-        self._heard, self._clips, self._label, self._clip_at = heard, clips, label, clip_at
+        self._heard, self._clips, self._label, self._clip_at = heard, clips, label, settings.clip
         self._first, self._every = settings.first, settings.every
         self._normal, self._ages = normal, len(AGE_NAMES) if spec.age else 0
 
@@ -217,7 +216,7 @@ def fit_same_track(
     parameters = list(net.parameters())
     optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, settings.steps)
-    mean = [p.detach().clone() for p in parameters]
+    average = Average(parameters, settings.averaging)
     total = 0.0
     for step in range(settings.steps):
         pairs = source.draw(settings.batch, rng, settings)
@@ -235,13 +234,10 @@ def fit_same_track(
         loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
         optimiser.step()
         schedule.step()
-        weight = max(1.0 - settings.averaging, 1.0 / (step + 1))
-        with torch.no_grad():
-            for average, parameter in zip(mean, parameters, strict=True):
-                average.lerp_(parameter, weight)
+        average.update()
         total += float(loss.detach())
         if (step + 1) % settings.report_every == 0:
             report({"stage": "same track", "step": step + 1, "loss": total / settings.report_every})
             total = 0.0
-    names = [name for name, _ in net.named_parameters()]
-    return {PREFIX + name: value.numpy() for name, value in zip(names, mean, strict=True)}
+    average.put()
+    return {PREFIX + name: value.detach().numpy() for name, value in net.named_parameters()}

@@ -7,10 +7,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rtgenre.frontend import stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 # What features are made by: a spec's fingerprint names their numbers, and an edit of a kernel changes none of those.
 FRONTEND_CODE = tuple(sorted(Path(stream.__file__).parent.glob("*.py")))
@@ -25,3 +29,8 @@ def fingerprint(depends_on: Sequence[Any], *code: str | Path) -> str:
     """
     sources = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in code]
     return hashlib.sha256(json.dumps([*depends_on, sources]).encode()).hexdigest()[:24]
+
+
+def sha256_of(values: NDArray[np.float32]) -> str:
+    """Hexadecimal, of float32 values: for a fingerprint to depend on."""
+    return hashlib.sha256(np.ascontiguousarray(values, np.float32).tobytes()).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +27,7 @@ from rtgenre.training.background import write_background
 from rtgenre.training.evaluation import crossed
 from rtgenre.training.evaluation.fresh import SECONDS
 from rtgenre.training.evaluation.run import evaluate
-from rtgenre.training.kept import FRONTEND_CODE, fingerprint
+from rtgenre.training.kept import FRONTEND_CODE, fingerprint, sha256_of
 from rtgenre.training.pairs import sets_of
 
 if TYPE_CHECKING:
@@ -260,7 +259,7 @@ def same_track_key(material: Material, settings: TrainSettings, normal: FloatArr
         dataclasses.asdict(settings.pairs),
         dataclasses.asdict(settings.same_track),
         settings.seed,
-        hashlib.sha256(np.ascontiguousarray(normal, np.float32).tobytes()).hexdigest(),
+        sha256_of(normal),
         str(torch.__version__),
     ]
     code = (pairs, fit_same_track, segments, spectra, materials, split)

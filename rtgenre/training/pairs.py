@@ -11,10 +11,8 @@ noise, coding), and every clip goes through one of them. The first copy has no c
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,10 +22,10 @@ from rtgenre.frontend.stream import Frontend
 from rtgenre.posterior import split
 from rtgenre.posterior.split import best_split
 from rtgenre.training import segments, spectra
-from rtgenre.training.kept import FRONTEND_CODE, fingerprint
-from rtgenre.training.segments import frames_of
+from rtgenre.training.kept import FRONTEND_CODE, fingerprint, sha256_of
+from rtgenre.training.segments import frames_of, in_half
 from rtgenre.training.spectra import Colouring
-from rtgenre.training.worker import begin_worker
+from rtgenre.training.worker import made_in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,22 +136,13 @@ def cached_pairs(
         [one.sha256 for one in sets],
         spec.fingerprint(),
         {k: v for k, v in dataclasses.asdict(settings).items() if k != "copies"},
-        hashlib.sha256(np.ascontiguousarray(normal, np.float32).tobytes()).hexdigest(),
+        sha256_of(normal),
     ]
     stem = fingerprint(depends_on, __file__, split.__file__, segments.__file__, spectra.__file__, *FRONTEND_CODE)
     paths = [folder / f"{stem}-{copy}.npz" for copy in range(settings.copies)]
     missing = [copy for copy, path in enumerate(paths) if not path.exists()]
-    if jobs > 1 and len(missing) > 1:
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=begin_worker) as workers:
-            made = {c: workers.submit(_write_copy, sets, spec, settings, normal, c, paths[c]) for c in missing}
-            for copy, path in enumerate(paths):
-                if copy in made:
-                    made[copy].result()
-                yield _read_copy(path)
-        return
-    for copy, path in enumerate(paths):
-        if copy in missing:
-            _write_copy(sets, spec, settings, normal, copy, path)
+    make = partial(_write_copy, sets, spec, settings, normal)
+    for path in made_in_turn(make, paths, missing, jobs):
         yield _read_copy(path)
 
 
@@ -212,7 +201,7 @@ def make_copy(
             power = settings.colouring.apply(whole_length, spec.sample_rate, colours)[: len(power)]
         frames = frames_of(power, frontend)
         whole = times <= len(frames)
-        standing[k, whole] = _half(frames[times[whole] - 1])
+        standing[k, whole] = in_half(frames[times[whole] - 1])
         standing_hops[k, whole] = times[whole]
         own = np.nan_to_num((frames[:, : spec.n_frame_features] - normal[0]) / normal[1]).clip(
             -settings.clip, settings.clip
@@ -224,10 +213,6 @@ def make_copy(
                 begin = end - best_split(own[end - settings.window : end], settings.least, settings.least)
             heard = frames_of(power[begin : begin + ages[-1]], frontend)
             whole = ages <= len(heard)
-            young[k, i, whole] = _half(heard[ages[whole] - 1])
+            young[k, i, whole] = in_half(heard[ages[whole] - 1])
             begun[k, i], young_hops[k, i, whole] = begin, ages[whole]
     return Heard(standing, standing_hops, young, begun, young_hops, channel)
-
-
-def _half(frames: FloatArray) -> NDArray[np.float16]:
-    return np.clip(frames, -65504.0, 65504.0).astype(np.float16)

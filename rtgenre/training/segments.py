@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +20,7 @@ from rtgenre.frontend.stream import Frontend
 from rtgenre.training import spectra
 from rtgenre.training.kept import FRONTEND_CODE, fingerprint
 from rtgenre.training.spectra import Colouring
-from rtgenre.training.worker import begin_worker
+from rtgenre.training.worker import made_in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -105,6 +104,11 @@ def frames_of(power: Iterable[FloatArray], frontend: Frontend) -> FloatArray:
     return np.stack(frames)
 
 
+def in_half(frames: FloatArray) -> NDArray[np.float16]:
+    """Frames as they are kept: what half precision cannot hold is as large as it can."""
+    return np.clip(frames, -65504.0, 65504.0).astype(np.float16)
+
+
 def cached_segments(
     music: DataSet,
     other: DataSet | None,
@@ -143,17 +147,8 @@ def cached_segments(
         pools.append(_Pool(other, np.full(len(other.names), NOTHING), groups[1], len(music.names)))
     paths = [folder / f"{stem}-{copy}" for copy in range(settings.copies)]
     missing = [copy for copy, path in enumerate(paths) if not path.with_suffix(".done").exists()]
-    if jobs > 1 and len(missing) > 1:
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=begin_worker) as workers:
-            made = {c: workers.submit(_write_copy, pools, spec, settings, c, paths[c]) for c in missing}
-            for copy, path in enumerate(paths):
-                if copy in made:
-                    made[copy].result()
-                yield from ((copy, part) for part in _read_copy(path, settings))
-        return
-    for copy, path in enumerate(paths):
-        if copy in missing:
-            _write_copy(pools, spec, settings, copy, path)
+    make = partial(_write_copy, pools, spec, settings)
+    for copy, path in enumerate(made_in_turn(make, paths, missing, jobs)):
         yield from ((copy, part) for part in _read_copy(path, settings))
 
 
@@ -221,7 +216,7 @@ def _stacked(length: int, parts: list[tuple[FloatArray, list[int], int, int]]) -
     frames = np.zeros((len(parts), length, parts[0][0].shape[1]), np.float16)
     label = np.full((len(parts), length), NOTHING, np.int16)
     for i, (values, labels, _, _) in enumerate(parts):
-        frames[i, : len(values)] = np.clip(values, -65504.0, 65504.0)
+        frames[i, : len(values)] = in_half(values)
         label[i, : len(labels)] = labels
     return Segments(
         frames=frames,

@@ -154,13 +154,9 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
 
     train, valid = material.part("train"), material.part("valid")
     name = f"train-seed{settings.seed}"
-    first = trainer.compared(trainer.fit(name, train, valid, settings.seed), name, train, settings.seed)
+    first = trainer.whole(name, train, valid, settings.seed)
     runs = {name: trainer.figures(first, settings.seed)}
-    both = None
-    if settings.final:
-        name = "train+valid"
-        both = trainer.fit(name, train | valid, None, settings.seed)
-        both = trainer.compared(both, name, train | valid, settings.seed)
+    both = trainer.whole("train+valid", train | valid, None, settings.seed) if settings.final else None
     for seed in range(settings.seed + 1, settings.seed + settings.seeds):
         name = f"train-seed{seed}"
         runs[name] = trainer.figures(trainer.fit(name, train, valid, seed), seed)
@@ -168,7 +164,7 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
     for fold in range(N_FOLDS if settings.folds else 0):
         held = material.fold == fold
         name = f"fold{fold}"
-        fitted = trainer.compared(trainer.fit(name, ~held, held, settings.seed), name, ~held, settings.seed)
+        fitted = trainer.whole(name, ~held, held, settings.seed)
         runs[name] = trainer.figures(fitted, settings.seed)
         folds.append((fitted, held))
     calibration = outcome.calibrate(first.held_out, settings.spec)
@@ -273,16 +269,16 @@ class _Trainer:
             self._say(f"{name}: " + " ".join(f"{s} s {a:.3f}" for s, a in figures["accuracy"].items()))
         return fitted
 
-    def compared(self, fitted: Fitted, name: str, learn: BoolArray, seed: int) -> Fitted:
-        """With the comparison of two states, fitted on the same clips: what a network needs to be used."""
+    def whole(self, name: str, learn: BoolArray, held: BoolArray | None, seed: int) -> Fitted:
+        """As ``fit``, with the comparison of two states, fitted on the same clips: what a network needs to be used."""
+        fitted = self.fit(name, learn, held, seed)
         same = self._same_track(name, learn, seed, np.stack((fitted.mean, fitted.std)))
         return dataclasses.replace(fitted, tensors={**fitted.tensors, **same})
 
     def _same_track(self, name: str, learn: BoolArray, seed: int, normal: FloatArray) -> dict[str, FloatArray]:
         """The comparison of two states, fitted on the same clips, unless it was before."""
         settings, material = self._settings, self._material
-        clip_at = settings.architecture.input_clip
-        pairs = dataclasses.replace(settings.pairs, seed=settings.seed, clip=clip_at)
+        pairs = dataclasses.replace(settings.pairs, seed=settings.seed, clip=settings.architecture.input_clip)
         path = self._folder / f"{outcome.same_track_key(material, settings, normal)}-{name}-same-track.npz"
         if path.exists():
             with np.load(path, allow_pickle=False) as arrays:
@@ -293,7 +289,7 @@ class _Trainer:
             self._pairs = list(cached_pairs(sets_of(material), settings.spec, pairs, normal, settings.jobs))
             self._say("two states of every clip have heard it")
         clips = np.flatnonzero(material.teaching(learn))
-        source = PairSource(self._pairs, pairs, clips, kinds_of(material), normal, settings.spec, clip_at)
+        source = PairSource(self._pairs, pairs, clips, kinds_of(material), normal, settings.spec)
         tensors = fit_same_track(
             source,
             settings.spec,

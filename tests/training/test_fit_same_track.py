@@ -56,7 +56,7 @@ def source_of(
 ) -> PairSource:
     normal = np.stack((np.zeros(spec.n_features), np.ones(spec.n_features))).astype(np.float32)
     chosen = np.arange(CLIPS) if clips is None else clips
-    return PairSource(heard, SETTINGS, chosen, LABEL, normal, spec, clip_at)
+    return PairSource(heard, dataclasses.replace(SETTINGS, clip=clip_at), chosen, LABEL, normal, spec)
 
 
 def test_of_one_clip_the_standing_state_is_from_before_the_young_one() -> None:
@@ -142,7 +142,7 @@ def test_features_are_normalised_and_clipped_and_ages_left_out() -> None:
         for name in ("standing", "young")
     }
     normal = np.stack((np.full(5, 2.0), np.full(5, 4.0))).astype(np.float32)
-    source = PairSource([dataclasses.replace(heard, **wide)], SETTINGS, np.arange(CLIPS), LABEL, normal, spec, 5.0)
+    source = PairSource([dataclasses.replace(heard, **wide)], SETTINGS, np.arange(CLIPS), LABEL, normal, spec)
     pairs = source.draw(500, np.random.default_rng(7))
     np.testing.assert_allclose(pairs.now[:, 0], np.clip((pairs.clip - 2.0) / 4.0, -5.0, 5.0))
     assert not pairs.now[:, 3:].any()
@@ -195,7 +195,7 @@ def tones() -> tuple[list[Heard], np.ndarray]:
 
 def source_of_tones(tones: tuple[list[Heard], np.ndarray], clips: np.ndarray) -> PairSource:
     heard, normal = tones
-    return PairSource(heard, SETTINGS, clips, np.arange(len(heard[0].begun)) % 2, normal, SPEC, 5.0)
+    return PairSource(heard, SETTINGS, clips, np.arange(len(heard[0].begun)) % 2, normal, SPEC)
 
 
 def area(scores: np.ndarray, truth: np.ndarray) -> float:
@@ -263,7 +263,7 @@ def test_one_seed_gives_one_comparison(tones: tuple[list[Heard], np.ndarray]) ->
 def test_without_any_pair_there_is_a_comparison_that_knows_nothing(clips: np.ndarray) -> None:
     settings = dataclasses.replace(SETTINGS, ages=(50, 60), first=50, longest=60)  # than any clip
     heard, normal = tones_of(1, settings, clips=3)
-    source = PairSource(heard, settings, clips, np.zeros(3, np.int64), normal, SPEC, 5.0)
+    source = PairSource(heard, settings, clips, np.zeros(3, np.int64), normal, SPEC)
     assert len(source.draw(100, np.random.default_rng(0)).hops) == 0
     tensors = fit_same_track(source, SPEC, dataclasses.replace(FIT, steps=5, report_every=5), 0, lambda _: None)
     assert all(np.isfinite(value).all() for value in tensors.values())
