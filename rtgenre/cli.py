@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtgenre.config import Loaded
-    from rtgenre.training.train import TrainSettings
+    from rtgenre.training.settings import TrainSettings
 
 Parameters = ParamSpec("Parameters")
 
@@ -389,7 +389,7 @@ def train(
 
     def settings() -> TrainSettings:
         from rtgenre.training.segments import SegmentSettings
-        from rtgenre.training.train import TrainSettings
+        from rtgenre.training.settings import TrainSettings
 
         return TrainSettings(
             data=data,

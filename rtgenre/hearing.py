@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from rtgenre.frontend.lookback import Lookback
-from rtgenre.model.same_track import IMPRINT
+from rtgenre.model.architecture import IMPRINT
 from rtgenre.posterior.smoothing import Smoother
 from rtgenre.posterior.split import best_split
 

@@ -25,8 +25,9 @@ from rtgenre.app import load_checkpoint
 from rtgenre.config import ModelSettings
 from rtgenre.frontend.stream import Frontend
 from rtgenre.hearing import ChangeWindow, Ear, Hearing
+from rtgenre.model.architecture import IMPRINT
 from rtgenre.model.runtime import open_runtime
-from rtgenre.model.same_track import IMPRINT, SameTrack
+from rtgenre.model.same_track import SameTrack
 from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import DecisionPolicy, PolicySettings
 from rtgenre.tracks import Tracks

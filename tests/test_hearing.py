@@ -8,8 +8,9 @@ import pytest
 from rtgenre.frontend.stream import Frontend
 from rtgenre.hearing import KNOWN_S, ChangeWindow, Ear, Hearing
 from rtgenre.model import same_track
+from rtgenre.model.architecture import IMPRINT
 from rtgenre.model.runtime import open_runtime
-from rtgenre.model.same_track import IMPRINT, SameTrack
+from rtgenre.model.same_track import SameTrack
 from rtgenre.pipeline import Pipeline
 from rtgenre.posterior import split
 from rtgenre.posterior.calibration import Calibration

@@ -17,7 +17,7 @@ from rtgenre.errors import CheckpointError
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.frontend.stream import Frontend
 from rtgenre.hearing import KNOWN_S
-from rtgenre.model.same_track import IMPRINT
+from rtgenre.model.architecture import IMPRINT
 from rtgenre.pipeline import Pipeline, PipelineState
 from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import PolicySettings

@@ -16,7 +16,7 @@ from rtgenre.errors import EX_OK, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rtgenre.training.train import TrainSettings
+    from rtgenre.training.settings import TrainSettings
 
 
 def train(settings_of: Callable[[], TrainSettings]) -> int:

@@ -17,6 +17,11 @@ VARIANCE_FLOOR = 1e-4  # added to a running variance before its root: keeps slop
 # audio neither overflows the count nor changes anything.
 HEARD_LIMIT = 1 << 20
 
+# Of the comparison of two states, see ``same_track``: not every checkpoint has it.
+SAME_TRACK = "same_track."  # begins the names of its tensors
+IMPRINT = 128  # width of an imprint
+COMPARED = 64  # width of the network that compares two
+
 _LANES = 8  # float32 in an AVX2 register; inner widths are multiples of it
 _MAX_LAYERS = 16
 _MAX_TIME_S = 3600.0
@@ -112,3 +117,15 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             yield f"encoder_inputs is {self.encoder_inputs}; it must be from 1 to the number of features, {n_features}"
         if not (math.isfinite(self.input_clip) and self.input_clip > 0):
             yield f"input_clip is {self.input_clip}; it must be positive"
+
+
+def same_track_shapes(n_features: int) -> dict[str, tuple[int, ...]]:
+    """Name, without ``SAME_TRACK``, and shape of every trained tensor of the comparison, in torch's layout."""
+    return {
+        "imprint.weight": (IMPRINT, n_features),
+        "imprint.bias": (IMPRINT,),
+        "compare.weight": (COMPARED, 2 * IMPRINT + 1),
+        "compare.bias": (COMPARED,),
+        "tell.weight": (1, COMPARED),
+        "tell.bias": (1,),
+    }

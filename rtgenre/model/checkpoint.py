@@ -24,8 +24,7 @@ from safetensors.numpy import save as encode_tensors
 
 from rtgenre.errors import CheckpointError, ConfigError, FrontendMismatchError
 from rtgenre.frontend.spec import FrontendSpec
-from rtgenre.model import same_track
-from rtgenre.model.architecture import EXTRA_OUTPUTS, Architecture
+from rtgenre.model.architecture import EXTRA_OUTPUTS, SAME_TRACK, Architecture, same_track_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -333,8 +332,8 @@ def _wrong_numbers(checkpoint: Checkpoint) -> Iterator[str]:
 def _wrong_tensors(checkpoint: Checkpoint) -> Iterator[str]:
     n_features = checkpoint.spec.n_features
     expected = checkpoint.architecture.tensor_shapes(n_features, len(checkpoint.labels))
-    if any(name.startswith(same_track.PREFIX) for name in checkpoint.tensors):
-        expected |= {same_track.PREFIX + name: shape for name, shape in same_track.tensor_shapes(n_features).items()}
+    if any(name.startswith(SAME_TRACK) for name in checkpoint.tensors):
+        expected |= {SAME_TRACK + name: shape for name, shape in same_track_shapes(n_features).items()}
     lacking = sorted(expected.keys() - checkpoint.tensors.keys())
     surplus = sorted(checkpoint.tensors.keys() - expected.keys())
     if lacking or surplus:

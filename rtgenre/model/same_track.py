@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from rtgenre.frontend.spec import AGE_NAMES
+from rtgenre.model.architecture import IMPRINT, SAME_TRACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,22 +25,7 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float32]
 
-IMPRINT = 128  # width of an imprint
-COMPARED = 64  # width of the network that compares two
 SQUASH = 3.0  # an affine value is divided by so much before its hyperbolic tangent: sums of many inputs are large
-PREFIX = "same_track."
-
-
-def tensor_shapes(n_features: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every trained tensor, without ``PREFIX``, in torch's layout."""
-    return {
-        "imprint.weight": (IMPRINT, n_features),
-        "imprint.bias": (IMPRINT,),
-        "compare.weight": (COMPARED, 2 * IMPRINT + 1),
-        "compare.bias": (COMPARED,),
-        "tell.weight": (1, COMPARED),
-        "tell.bias": (1,),
-    }
 
 
 class SameTrack:
@@ -53,7 +39,8 @@ class SameTrack:
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        tensors = {name.removeprefix(PREFIX): v for name, v in checkpoint.tensors.items() if name.startswith(PREFIX)}
+        own = (name for name in checkpoint.tensors if name.startswith(SAME_TRACK))
+        tensors = {name.removeprefix(SAME_TRACK): checkpoint.tensors[name] for name in own}
         weight, scale = tensors["imprint.weight"].copy(), (1.0 / checkpoint.std).astype(np.float32)
         if checkpoint.spec.age:
             weight[:, -len(AGE_NAMES) :] = 0.0  # how long was heard tells nothing of what
@@ -69,7 +56,7 @@ class SameTrack:
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> Self | None:
         """That of a checkpoint; None where it has none."""
-        return cls(checkpoint) if any(name.startswith(PREFIX) for name in checkpoint.tensors) else None
+        return cls(checkpoint) if any(name.startswith(SAME_TRACK) for name in checkpoint.tensors) else None
 
     def traits(self, frame: FloatArray, out: FloatArray) -> None:
         """What is kept of a state to compare it with another: its imprint, and the frame's own features, normalised.

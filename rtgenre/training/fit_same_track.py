@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rtgenre.frontend.spec import AGE_NAMES
-from rtgenre.model.same_track import COMPARED, IMPRINT, PREFIX, SQUASH
+from rtgenre.model.architecture import COMPARED, IMPRINT, SAME_TRACK
+from rtgenre.model.same_track import SQUASH
 from rtgenre.training.fit import Average
 
 if TYPE_CHECKING:
@@ -240,4 +241,4 @@ def fit_same_track(
             report({"stage": "same track", "step": step + 1, "loss": total / settings.report_every})
             total = 0.0
     average.put()
-    return {PREFIX + name: value.detach().numpy() for name, value in net.named_parameters()}
+    return {SAME_TRACK + name: value.detach().numpy() for name, value in net.named_parameters()}

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from rtgenre.training.distil import Distilled
     from rtgenre.training.evaluation.run import Measure
     from rtgenre.training.material import Material
-    from rtgenre.training.train import TrainSettings
+    from rtgenre.training.settings import TrainSettings
 
     FloatArray = NDArray[np.float32]
     DoubleArray = NDArray[np.float64]

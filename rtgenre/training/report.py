@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rtgenre.model import same_track
+from rtgenre.model.architecture import SAME_TRACK
 from rtgenre.training.evaluation.report import number
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def model_card(metrics: Mapping[str, Any], model: Checkpoint) -> str:
         trunk=shape.trunk,
         hidden=shape.hidden,
         parameters=f"{metrics['parameters']:,}",
-        compared=f"{sum(v.size for name, v in model.tensors.items() if name.startswith(same_track.PREFIX)):,}",
+        compared=f"{sum(v.size for name, v in model.tensors.items() if name.startswith(SAME_TRACK)):,}",
         features=", ".join(spec.features),
         n_fft=spec.n_fft,
         hop=spec.hop,

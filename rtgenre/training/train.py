@@ -12,8 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -24,14 +23,12 @@ from rtgenre.errors import UsageError
 from rtgenre.model import checkpoint as checkpoints
 from rtgenre.model.checkpoint import Checkpoint
 from rtgenre.training import fit, outcome
-from rtgenre.training.distil import Distilled, DistilSettings, cached_distil
+from rtgenre.training.distil import Distilled, cached_distil
 from rtgenre.training.evaluation.run import Measure
-from rtgenre.training.fit import Chosen, FitSettings
-from rtgenre.training.fit_same_track import PairSource, SameTrackSettings, fit_same_track
+from rtgenre.training.fit import Chosen
+from rtgenre.training.fit_same_track import PairSource, fit_same_track
 from rtgenre.training.material import N_FOLDS, Material, open_material
-from rtgenre.training.pairs import PairSettings, cached_pairs, kinds_of, sets_of
-from rtgenre.training.recipe import ARCHITECTURE, SPEC
-from rtgenre.training.segments import SegmentSettings
+from rtgenre.training.pairs import cached_pairs, kinds_of, sets_of
 from rtgenre.training.teacher import read_teacher
 
 if TYPE_CHECKING:
@@ -40,68 +37,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rtgenre.frontend.spec import FrontendSpec
-    from rtgenre.model.architecture import Architecture
     from rtgenre.model.network import GenreNet
     from rtgenre.posterior.calibration import Calibration
     from rtgenre.training.fit import Encoded
     from rtgenre.training.pairs import Heard
     from rtgenre.training.segments import Segments
+    from rtgenre.training.settings import TrainSettings
 
     FloatArray = NDArray[np.float32]
     BoolArray = NDArray[np.bool_]
     Note = Callable[[str], None]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainSettings:
-    """Everything a training run depends on.
-
-    Attributes:
-        data: music: a file of spectra or a folder of sound, with the splits ``train`` and ``valid``.
-        out: checkpoint folder to write.
-        teacher: clips with a teacher's embeddings, from which the encoder learns; None takes ``encoder_from``.
-        encoder_from: a trained model whose encoder is taken over.
-        not_music: a folder of sound that is no music; without it nothing is ever called that.
-        seed: of every draw but the encoder's (its own seed is in ``distil``).
-        seeds: fit so many networks on ``train``, with seeds counting up from ``seed``.
-        folds: also fit one network for each artist-wise fold of all clips.
-        final: fit the weights that are written on ``train`` and ``valid`` together.
-        hour_s: what the long stream of the measurement hears before its tracks count.
-        id: name of the model.
-        spec: features to train on.
-        architecture: shape of the network.
-        distil: how the encoder is taught.
-        segments: what is learned from (its seed is replaced by ``seed`` of the run).
-        fit: how the network is fitted.
-        pairs: what the comparison of two states learns from (its seed is replaced, too).
-        same_track: how that is fitted.
-        jobs: processes that make features.
-        quiet: no progress.
-    """
-
-    data: Path
-    out: Path
-    teacher: Path | None = None
-    encoder_from: Path | None = None
-    not_music: Path | None = None
-    seed: int = 0
-    seeds: int = 1
-    folds: bool = False
-    final: bool = False
-    hour_s: float = 3600.0
-    id: str = "gtzan-lstm"
-    spec: FrontendSpec = field(default=SPEC)
-    architecture: Architecture = field(default=ARCHITECTURE)
-    distil: DistilSettings = field(default_factory=DistilSettings)
-    segments: SegmentSettings = field(default_factory=SegmentSettings)
-    fit: FitSettings = field(default_factory=FitSettings)
-    pairs: PairSettings = field(default_factory=PairSettings)
-    same_track: SameTrackSettings = field(default_factory=SameTrackSettings)
-    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
-    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

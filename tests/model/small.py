@@ -8,8 +8,7 @@ import msgspec
 import numpy as np
 
 from rtgenre.frontend.spec import FrontendSpec
-from rtgenre.model import same_track as comparison
-from rtgenre.model.architecture import Architecture
+from rtgenre.model.architecture import SAME_TRACK, Architecture, same_track_shapes
 from rtgenre.model.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
@@ -52,10 +51,8 @@ def checkpoint(
     architecture = msgspec.structs.replace(architecture, **shape)
     tensors = _weights(architecture.tensor_shapes(spec.n_features, len(labels)), gain, rng)
     if same_track:
-        shapes = comparison.tensor_shapes(spec.n_features).items()
-        tensors |= _weights(
-            {comparison.PREFIX + name: size for name, size in shapes}, gain, np.random.default_rng((seed, 1))
-        )
+        shapes = same_track_shapes(spec.n_features).items()
+        tensors |= _weights({SAME_TRACK + name: size for name, size in shapes}, gain, np.random.default_rng((seed, 1)))
     return Checkpoint(
         spec=spec,
         labels=labels,

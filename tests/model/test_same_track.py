@@ -17,8 +17,9 @@ from safetensors.numpy import load_file, save_file
 from rtgenre.errors import CheckpointError
 from rtgenre.frontend.spec import AGE_NAMES, FrontendSpec
 from rtgenre.model import checkpoint as checkpoints
+from rtgenre.model.architecture import IMPRINT, SAME_TRACK, same_track_shapes
 from rtgenre.model.checkpoint import DESCRIPTION_FILE, WEIGHTS_FILE
-from rtgenre.model.same_track import IMPRINT, PREFIX, SQUASH, SameTrack, tensor_shapes
+from rtgenre.model.same_track import SQUASH, SameTrack
 from rtgenre.training.fit_same_track import SameTrackNet
 from rtgenre.training.recipe import SPEC
 from tests.model.small import checkpoint
@@ -52,7 +53,7 @@ def frames_of(model: Checkpoint, n: int, seed: int = 5) -> np.ndarray:
 def net_of(model: Checkpoint) -> SameTrackNet:
     net = SameTrackNet(model.spec.n_features)
     net.load_state_dict(
-        {k.removeprefix(PREFIX): torch.from_numpy(v) for k, v in model.tensors.items() if k.startswith(PREFIX)}
+        {k.removeprefix(SAME_TRACK): torch.from_numpy(v) for k, v in model.tensors.items() if k.startswith(SAME_TRACK)}
     )
     return net
 
@@ -172,8 +173,8 @@ def reweigh(folder: Path, change: Callable[[dict[str, np.ndarray]], object]) -> 
 def test_what_was_saved_is_loaded_and_compares_alike(folder: Path) -> None:
     made, loaded = checkpoint(spec=FrontendSpec(age=True), same_track=True), checkpoints.load(folder)
     assert loaded.tensors.keys() == made.tensors.keys()
-    for name in tensor_shapes(made.spec.n_features):
-        np.testing.assert_array_equal(loaded.tensors[PREFIX + name], made.tensors[PREFIX + name])
+    for name in same_track_shapes(made.spec.n_features):
+        np.testing.assert_array_equal(loaded.tensors[SAME_TRACK + name], made.tensors[SAME_TRACK + name])
     frames = frames_of(made, 2)
     ours, theirs = (compiled(m).another(*(traits(compiled(m), x) for x in frames), 20) for m in (made, loaded))
     assert ours == theirs
@@ -182,35 +183,35 @@ def test_what_was_saved_is_loaded_and_compares_alike(folder: Path) -> None:
 
 def test_without_any_of_its_tensors_a_checkpoint_is_whole(folder: Path) -> None:
     def strip(tensors: dict[str, np.ndarray]) -> None:
-        for name in [name for name in tensors if name.startswith(PREFIX)]:
+        for name in [name for name in tensors if name.startswith(SAME_TRACK)]:
             del tensors[name]
 
     reweigh(folder, strip)
     assert SameTrack.of(checkpoints.load(folder)) is None
 
 
-@pytest.mark.parametrize("name", sorted(tensor_shapes(1)))
+@pytest.mark.parametrize("name", sorted(same_track_shapes(1)))
 def test_one_that_is_missing_is_refused(folder: Path, name: str) -> None:
-    reweigh(folder, lambda tensors: tensors.pop(PREFIX + name))
+    reweigh(folder, lambda tensors: tensors.pop(SAME_TRACK + name))
     with pytest.raises(CheckpointError, match="missing") as caught:
         checkpoints.load(folder)
-    assert PREFIX + name in caught.value.message
+    assert SAME_TRACK + name in caught.value.message
 
 
-@pytest.mark.parametrize("name", sorted(tensor_shapes(1)))
+@pytest.mark.parametrize("name", sorted(same_track_shapes(1)))
 def test_one_of_another_shape_is_refused(folder: Path, name: str) -> None:
-    reweigh(folder, lambda tensors: tensors.update({PREFIX + name: np.zeros((3, 2), np.float32)}))
+    reweigh(folder, lambda tensors: tensors.update({SAME_TRACK + name: np.zeros((3, 2), np.float32)}))
     with pytest.raises(CheckpointError) as caught:
         checkpoints.load(folder)
-    assert PREFIX + name in caught.value.message
+    assert SAME_TRACK + name in caught.value.message
     assert "(3, 2)" in caught.value.message
 
 
 def test_one_that_nobody_knows_and_one_that_is_not_finite_are_refused(folder: Path) -> None:
-    reweigh(folder, lambda tensors: tensors.update({PREFIX + "surprise": np.zeros(3, np.float32)}))
+    reweigh(folder, lambda tensors: tensors.update({SAME_TRACK + "surprise": np.zeros(3, np.float32)}))
     with pytest.raises(CheckpointError, match="unknown"):
         checkpoints.load(folder)
     whole = checkpoint(same_track=True)
-    broken = {**whole.tensors, PREFIX + "tell.bias": np.array([np.nan], np.float32)}
+    broken = {**whole.tensors, SAME_TRACK + "tell.bias": np.array([np.nan], np.float32)}
     with pytest.raises(CheckpointError, match="not finite"):
         checkpoints.save(dataclasses.replace(whole, tensors=broken), folder.parent / "broken")

@@ -11,7 +11,8 @@ import torch
 
 from rtgenre.frontend.spec import AGE_NAMES, FrontendSpec
 from rtgenre.frontend.stream import Frontend
-from rtgenre.model.same_track import PREFIX, SameTrack, tensor_shapes
+from rtgenre.model.architecture import SAME_TRACK, same_track_shapes
+from rtgenre.model.same_track import SameTrack
 from rtgenre.training.fit_same_track import PairSource, SameTrackNet, SameTrackSettings, fit_same_track
 from rtgenre.training.pairs import Heard, PairSettings, make_copy
 from rtgenre.training.segments import frames_of
@@ -208,14 +209,14 @@ def test_it_learns_to_tell_recordings_apart_that_it_never_heard(tones: tuple[lis
     learned, held_out = np.arange(32), np.arange(32, 48)
     told: list[dict[str, Any]] = []
     tensors = fit_same_track(source_of_tones(tones, learned), SPEC, FIT, 0, told.append)
-    shapes = {PREFIX + name: shape for name, shape in tensor_shapes(SPEC.n_features).items()}
+    shapes = {SAME_TRACK + name: shape for name, shape in same_track_shapes(SPEC.n_features).items()}
     assert {name: value.shape for name, value in tensors.items()} == shapes
     assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in tensors.values())
     assert [figures["step"] for figures in told] == [40, 80, 120]
     assert told[-1]["loss"] < 0.7 * told[0]["loss"]
 
     net = SameTrackNet(SPEC.n_features)
-    net.load_state_dict({name.removeprefix(PREFIX): torch.from_numpy(value) for name, value in tensors.items()})
+    net.load_state_dict({name.removeprefix(SAME_TRACK): torch.from_numpy(value) for name, value in tensors.items()})
     pairs = source_of_tones(tones, held_out).draw(2000, np.random.default_rng(1))
     age = torch.from_numpy(np.log(pairs.hops / SPEC.hops_per_s).astype(np.float32))
     with torch.inference_mode():
@@ -234,7 +235,7 @@ def test_what_was_fitted_is_what_a_checkpoint_computes(tones: tuple[list[Heard],
     same = SameTrack.of(model)
     assert same is not None
     net = SameTrackNet(SPEC.n_features)
-    net.load_state_dict({name.removeprefix(PREFIX): torch.from_numpy(value) for name, value in tensors.items()})
+    net.load_state_dict({name.removeprefix(SAME_TRACK): torch.from_numpy(value) for name, value in tensors.items()})
     source = source_of_tones(tones, np.arange(32))
     for clip, other in ((40, 40), (40, 41)):
         frames = np.stack((heard[0].standing[other, 0], heard[0].young[clip, 0, 1]))

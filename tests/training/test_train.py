@@ -21,7 +21,7 @@ from rtgenre.training.fit_same_track import SameTrackSettings
 from rtgenre.training.pairs import PairSettings
 from rtgenre.training.recipe import SPEC
 from rtgenre.training.segments import SegmentSettings
-from rtgenre.training.train import TrainSettings
+from rtgenre.training.settings import TrainSettings
 from tests.training.teacher_file import write_teacher
 
 if TYPE_CHECKING:
