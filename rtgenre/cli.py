@@ -361,7 +361,7 @@ def train(
     final: Annotated[
         bool, typer.Option("--final/--no-final", help="Write weights that also learned from valid (measured without).")
     ] = False,
-    copies: Annotated[int, typer.Option("--copies", min=2, help="How often each clip comes, coloured anew.")] = 8,
+    copies: Annotated[int, typer.Option("--copies", min=2, help="How often each clip comes, coloured anew.")] = 6,
     jobs: Annotated[int | None, typer.Option("--jobs", metavar="N", min=1, help="Processes; one a core.")] = None,
     name: Annotated[str, typer.Option("--name", help="Name of the model.")] = "gtzan-lstm",
     recipe: Annotated[

@@ -51,7 +51,7 @@ class SegmentSettings:
         seed: of all draws.
     """
 
-    copies: int = 8
+    copies: int = 6
     long_hops: int = 344
     middle_hops: int = 144
     short_hops: int = 48
