@@ -98,17 +98,17 @@ class ChangeWindow:
         self.hops, self.least = (
             max(1, round(s * hops_per_s)) for s in (settings.change_window_s, settings.change_least_s)
         )
-        self._known = round(KNOWN_S * hops_per_s)
+        self._known, self._gain = round(KNOWN_S * hops_per_s), settings.change_gain
 
     def split(self, frames: FloatArray, heard: int) -> int:
-        """For how many hops another track has been playing, if one began in it; 0 where it cannot be said.
+        """For how many hops another track has been playing, if one began in it; 0 where none is known.
 
         Args:
             frames: (n, n_values) float32, normalised, of its hops, oldest first.
             heard: hops that the standing state has heard, these included.
         """
         least_before = max(self.least, self._known - (heard - len(frames)))
-        hops: int = best_split(frames, least_before, self.least)
+        hops: int = best_split(frames, least_before, self.least, self._gain)
         return hops
 
 
@@ -192,7 +192,7 @@ class Ear:
         self.understand(hearing)
 
     def split(self, hearing: Hearing) -> int:
-        """For how many hops another track has been playing, if one began in the last seconds; 0: it cannot be said."""
+        """For how many hops another track has been playing, if one began in the last seconds; 0 if none is known."""
         if self._same_track is None:
             return 0
         recent = hearing.recent

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SAME_CUT_S = 0.2
 """A young state that began no further than this from where a track would have begun need not begin anew."""
 
-CATCH_UP = 16
+CATCH_UP = 8
 """Hops that a young state hears again for each one that arrives, so that no hop takes long, unless it has the word."""
 
 SETTLING_S = 2.0

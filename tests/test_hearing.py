@@ -21,7 +21,7 @@ from tests.model.small import checkpoint
 
 MODEL = checkpoint(same_track=True)
 HOPS_PER_S = MODEL.hops_per_s
-SETTINGS = PolicySettings(change_window_s=4.0, change_least_s=0.7)
+SETTINGS = PolicySettings(change_window_s=4.0, change_least_s=0.7, change_gain=0.0)
 WINDOW, LEAST, KNOWN = 46, 8, round(KNOWN_S * HOPS_PER_S)
 FRONTEND, RUNTIME = Frontend(MODEL.spec), open_runtime(MODEL, "cpu")
 
@@ -79,6 +79,12 @@ def test_of_the_track_before_enough_must_be_known(heard: int) -> None:
         assert LEAST <= new <= min(heard - KNOWN, n - LEAST)
         if LEAST <= after <= min(heard - KNOWN, n - LEAST):
             assert new == after
+
+
+def test_where_two_describe_it_hardly_better_than_one_nothing_is_split() -> None:
+    window = ChangeWindow(PolicySettings(change_window_s=4.0, change_gain=18.0), HOPS_PER_S)
+    assert window.split(frames(WINDOW, 20), 1000) == 20
+    assert window.split(frames(WINDOW, 0), 1000) == 0
 
 
 @pytest.mark.parametrize("heard", [KNOWN + LEAST, WINDOW, WINDOW + 1, 3 * WINDOW + 7])

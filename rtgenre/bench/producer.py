@@ -36,6 +36,7 @@ def main() -> None:
         ringer.ring()
         due_ns += period_ns
     time.sleep(1.0)  # the reader sees the end of the pipe when we leave; let it read first
+    ring.close()
 
 
 if __name__ == "__main__":

@@ -29,28 +29,31 @@ def _compiled(function: Callable[..., int]) -> Any:
 
 
 @_compiled
-def best_split(frames: FloatArray, least_before: int, least_after: int) -> int:
+def best_split(frames: FloatArray, least_before: int, least_after: int, least_gain: float = 0.0) -> int:
     """How many of the last frames are better told apart from those before them than any other number of them.
 
     Args:
         frames: (n, n_values) float32, normalised, oldest first.
         least_before: frames that must come before.
         least_after: frames that must come after.
+        least_gain: by so much must two be likelier than one for all frames: twice the log likelihood gained, for each
+            of ``before · after / n`` frames (of so many does it grow with how much was heard).
 
     Returns:
-        From ``least_after`` to ``n - least_before``; 0 where there are too few frames.
+        From ``least_after`` to ``n - least_before``; 0 where there are too few frames, or they are one.
     """
     n, n_values = frames.shape
     if n < least_before + least_after:
         return 0
     floor = 0.05  # of the variance, of all music's being 1: a held tone does not make everything else a change
-    costs = np.zeros(n + 1)
+    costs, whole = np.zeros(n + 1), 0.0
     for j in range(n_values):
         total, squares = 0.0, 0.0
         for i in range(n):
             x = np.float64(frames[i, j])
             total += x
             squares += x * x
+        whole += n * np.log(squares / n - (total / n) * (total / n) + floor)
         first, first_squares = 0.0, 0.0
         for i in range(n - least_after):
             x = np.float64(frames[i, j])
@@ -67,4 +70,6 @@ def best_split(frames: FloatArray, least_before: int, least_after: int) -> int:
     for before in range(least_before, n - least_after + 1):
         if costs[before] < costs[best]:
             best = before
+    if least_gain > 0.0 and whole - costs[best] < least_gain * best * (n - best) / n:
+        return 0
     return int(n - best)

@@ -82,3 +82,8 @@ def test_it_is_the_best_of_all_splits(n: int, n_values: int, least_before: int, 
     reference = costs(frames, least_before, least_after)
     assert found in reference
     assert reference[found] == pytest.approx(min(reference.values()), abs=1e-6)
+    before, whole = n - found, n * float(np.log(frames.astype(np.float64).var(axis=0) + FLOOR).sum())
+    gain = (whole - reference[found]) / (before * found / n)
+    if gain > 1e-3:
+        assert best_split(frames, least_before, least_after, 0.99 * gain) == found
+        assert best_split(frames, least_before, least_after, 1.01 * gain) == 0
