@@ -47,7 +47,7 @@ class RingSource:
         spec = pipeline.frontend.spec
         self.name = "bench"
         self.stats = SourceStats()
-        self._info = SourceInfo("bench", "noise at an exact pace", spec.sample_rate, 1, live=pace == 1.0)
+        self._info = SourceInfo("bench", "the demo's medley at an exact pace", spec.sample_rate, 1, live=pace == 1.0)
         self._ring = RingReader()
         self._bell = Bell()
         self._left = blocks

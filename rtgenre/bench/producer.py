@@ -1,14 +1,13 @@
-"""Stands in for the capture child: fills the ring with noise at an exact pace. ``python -m rtgenre.bench.producer``."""
+"""Stands in for the capture child: fills the ring with the demo's medley at an exact pace, ``python -m`` this."""
 
 from __future__ import annotations
 
 import argparse
 import time
 
-import numpy as np
-
 from rtgenre.audio.bell import Ringer
 from rtgenre.audio.ring import ChildState, RingWriter
+from rtgenre.bench.music import music
 
 
 def main() -> None:
@@ -24,15 +23,17 @@ def main() -> None:
     asked = parser.parse_args()
     ring, ringer = RingWriter(asked.ring), Ringer(asked.bell)
     ring.set_format(asked.rate, 1)
-    noise = np.random.default_rng(0).uniform(-0.2, 0.2, asked.window).astype(np.float32)
-    ring.tell(ChildState.RUNNING, "noise at an exact pace")
+    n_samples = asked.window + asked.hop * (asked.blocks - 1)
+    medley = memoryview(music(n_samples, asked.rate).tobytes())
+    ring.tell(ChildState.RUNNING, "the demo's medley at an exact pace")
     period_ns = round(asked.hop / asked.rate / asked.pace * 1e9)
     due_ns = time.monotonic_ns() + period_ns
     for block in range(asked.blocks):
         while (wait_ns := due_ns - time.monotonic_ns()) > 0:
             time.sleep(wait_ns / 1e9)
         n_samples = asked.window if block == 0 else asked.hop
-        ring.write(memoryview(noise[:n_samples]).cast("B"), n_samples, 0, time.monotonic_ns())
+        block_bytes, medley = medley[: 4 * n_samples], medley[4 * n_samples :]
+        ring.write(block_bytes, n_samples, 0, time.monotonic_ns())
         ringer.ring()
         due_ns += period_ns
     time.sleep(1.0)  # the reader sees the end of the pipe when we leave; let it read first

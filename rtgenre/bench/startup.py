@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from rtgenre.audio.synth import render_medley
+
 _DAEMON = [sys.executable, "-m", "rtgenre", "run", "--no-feed"]
 _RATE = 44_100
 
@@ -36,7 +38,7 @@ def first_posterior_s() -> float:
 def steady_use(seconds: float) -> dict[str, float] | None:
     """CPU and memory of a daemon in real time, start-up left out; None where the system does not tell (not Linux).
 
-    It plays a file of noise at the pace of the clock, 44.1 kHz stereo, and prints JSON lines.
+    It plays a file of the demo's medley at the pace of the clock, 44.1 kHz stereo, and prints JSON lines.
 
     Returns:
         ``cpu_percent`` of one core and ``resident_mb``.
@@ -46,7 +48,7 @@ def steady_use(seconds: float) -> dict[str, float] | None:
     with (
         tempfile.TemporaryDirectory() as folder,
         subprocess.Popen(
-            _play(Path(folder) / "noise.wav", seconds + 10.0),
+            _play(Path(folder) / "medley.wav", seconds + 10.0),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
@@ -71,8 +73,8 @@ def steady_use(seconds: float) -> dict[str, float] | None:
 
 
 def _play(path: Path, seconds: float) -> list[str]:
-    noise = np.random.default_rng(0).normal(0.0, 0.1, (round(seconds * _RATE), 2)).clip(-1.0, 1.0)
-    soundfile.write(path, noise, _RATE)
+    medley = render_medley(0, seconds, _RATE)
+    soundfile.write(path, np.stack((medley, medley), axis=1), _RATE)
     return [*_DAEMON, "--source", f"file:{path}"]
 
 
