@@ -96,7 +96,7 @@ class Tracks:
         """After the decision: where a cut is nearly sure, the young state takes the place of the other.
 
         Only when it was just asked where another track would have begun, and the answer was: where the young one did
-        (or, after a gap, before all that is still known).
+        (or nothing clearer is to be seen, as after a gap).
         """
         asked = state.unasked == 0 and state.cut > 0.0  # 0: nothing is known of it, yet
         if asked and self._second.adopts(state.cut, state.young.heard):

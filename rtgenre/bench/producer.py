@@ -1,4 +1,4 @@
-"""Stands in for the capture child: fills the ring with the demo's medley at an exact pace, ``python -m`` this."""
+"""Stands in for the capture child: fills the ring with the demo's medley at an exact pace; see ``end_to_end``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import time
 
 from rtgenre.audio.bell import Ringer
-from rtgenre.audio.ring import ChildState, RingWriter
+from rtgenre.audio.ring import BYTES_PER_SAMPLE, ChildState, RingWriter
 from rtgenre.bench.music import music
 
 
@@ -23,8 +23,7 @@ def main() -> None:
     asked = parser.parse_args()
     ring, ringer = RingWriter(asked.ring), Ringer(asked.bell)
     ring.set_format(asked.rate, 1)
-    n_samples = asked.window + asked.hop * (asked.blocks - 1)
-    medley = memoryview(music(n_samples, asked.rate).tobytes())
+    left = memoryview(music(asked.window + asked.hop * (asked.blocks - 1), asked.rate).tobytes())
     ring.tell(ChildState.RUNNING, "the demo's medley at an exact pace")
     period_ns = round(asked.hop / asked.rate / asked.pace * 1e9)
     due_ns = time.monotonic_ns() + period_ns
@@ -32,8 +31,9 @@ def main() -> None:
         while (wait_ns := due_ns - time.monotonic_ns()) > 0:
             time.sleep(wait_ns / 1e9)
         n_samples = asked.window if block == 0 else asked.hop
-        block_bytes, medley = medley[: 4 * n_samples], medley[4 * n_samples :]
-        ring.write(block_bytes, n_samples, 0, time.monotonic_ns())
+        n_bytes = n_samples * BYTES_PER_SAMPLE
+        ring.write(left[:n_bytes], n_samples, 0, time.monotonic_ns())
+        left = left[n_bytes:]
         ringer.ring()
         due_ns += period_ns
     time.sleep(1.0)  # the reader sees the end of the pipe when we leave; let it read first

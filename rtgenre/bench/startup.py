@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from rtgenre.audio.synth import render_medley
+from rtgenre.bench.music import music
 
 _DAEMON = [sys.executable, "-m", "rtgenre", "run", "--no-feed"]
 _RATE = 44_100
@@ -73,7 +73,7 @@ def steady_use(seconds: float) -> dict[str, float] | None:
 
 
 def _play(path: Path, seconds: float) -> list[str]:
-    medley = render_medley(0, seconds, _RATE)
+    medley = music(round(seconds * _RATE), _RATE)
     soundfile.write(path, np.stack((medley, medley), axis=1), _RATE)
     return [*_DAEMON, "--source", f"file:{path}"]
 
