@@ -17,6 +17,8 @@ VARIANCE_FLOOR = 1e-4  # added to a running variance before its root: keeps slop
 # audio neither overflows the count nor changes anything.
 HEARD_LIMIT = 1 << 20
 
+ADAPTER = "adapter."  # begins the names of the adapter's tensors
+
 # Of the comparison of two states, see ``same_track``: not every checkpoint has it.
 SAME_TRACK = "same_track."  # begins the names of its tensors
 IMPRINT = 128  # width of an imprint
@@ -33,8 +35,13 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``z = clip(normalise(x))``. The *encoder* reads ``m = z[:encoder_inputs]``: causal convolutions over three hops,
     the first with ``relu``, each later one added to what it read; running mean and deviation of the last one's
     values (statistics pooling: Snyder et al. 2018, "X-vectors", section 2.1, here causal); two affine layers with
-    ``relu`` between them give the embedding ``e``. Then ``u = relu(W·[z, e, running mean of e])``, a stack of LSTM
-    layers on ``u``, and the head reads ``[h, u]``: the path around the LSTM answers before the state has filled.
+    ``relu`` between them give the embedding ``e``. Then ``u = relu(W·v + g·A(v))`` of ``v = [z, e, running mean of
+    e]``, a stack of LSTM layers on ``u``, and the head reads ``[h, u]``: the path around the LSTM answers before the
+    state has filled.
+
+    ``A`` is the *adapter*, an affine map of low rank (Hu et al. 2022, "LoRA", section 4.1): what the trunk must do
+    otherwise where the music comes through a narrow channel, a telephone's or a small loudspeaker's. How narrow it is,
+    a gate says that reads the same frame: ``g = sigmoid(z·gate)``.
 
     Running values start as plain means and turn exponential: see ``least_weights``.
 
@@ -51,6 +58,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         layers: number of LSTM layers.
         input_clip: normalised inputs are clipped to ±this, so silence or a fault cannot drive the state
             anywhere that training has not seen.
+        adapter: rank of the adapter; 0 is none.
     """
 
     encoder_inputs: int
@@ -64,6 +72,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hidden: int
     layers: int
     input_clip: float
+    adapter: int = 0
 
     @property
     def history_width(self) -> int:
@@ -93,6 +102,14 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         }
         for name, shape in affine.items():
             shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+        if self.adapter:
+            shapes |= {
+                f"{ADAPTER}gate.weight": (1, n_features),
+                f"{ADAPTER}gate.bias": (1,),
+                f"{ADAPTER}down.weight": (self.adapter, n_features + 2 * self.embedding),
+                f"{ADAPTER}up.weight": (self.trunk, self.adapter),
+                f"{ADAPTER}up.bias": (self.trunk,),
+            }
         for layer in range(self.layers):
             shapes[f"lstm.weight_ih_l{layer}"] = (4 * h, h if layer else self.trunk)
             shapes[f"lstm.weight_hh_l{layer}"] = (4 * h, h)
@@ -105,6 +122,8 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             width = getattr(self, name)
             if width < _LANES or width % _LANES:
                 yield f"{name} is {width}; it must be a positive multiple of {_LANES}"
+        if self.adapter < 0 or self.adapter % _LANES:
+            yield f"adapter is {self.adapter}; it must be 0 or a positive multiple of {_LANES}"
         for name in ("encoder_layers", "layers"):
             count = getattr(self, name)
             if not 1 <= count <= _MAX_LAYERS:

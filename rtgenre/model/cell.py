@@ -161,6 +161,20 @@ def _encode(
 
 
 @_part
+def _adapt(weights: Weights, scratch: Scratch, trunk: FloatArray) -> None:
+    """Add the adapter's share to the trunk's values (before their ``relu``), in place; nothing where there is none."""
+    rank = weights.adapter_up.shape[0] - 1
+    if rank == 0:
+        return
+    _affine(weights.adapter_down, scratch.inputs, scratch.adapter)
+    gate = min(max(-scratch.adapter[rank], -_EXP_LIMIT), _EXP_LIMIT)
+    share = _ONE / (_ONE + np.exp(gate))
+    _affine(weights.adapter_up, scratch.adapter, scratch.added)
+    for j in range(trunk.size):
+        trunk[j] += share * scratch.added[j]
+
+
+@_part
 def _cell(matrix: FloatArray, h: FloatArray, c: FloatArray, scratch: Scratch) -> None:
     """One LSTM cell (Hochreiter & Schmidhuber 1997, with forget gate) on ``scratch.lower`` = [below | ].
 
@@ -230,6 +244,7 @@ def step(
         _encode(weights, scratch, heard[row], history[row], pooled_mean[row], pooled_variance[row], embedding_mean[row])
         heard[row] = min(heard[row] + 1, _HEARD_LIMIT)
         _affine(weights.trunk, scratch.inputs, trunk[row])
+        _adapt(weights, scratch, trunk[row])
         _relu(trunk[row])
         for j in range(n_trunk):
             lower[j] = trunk[row, j]

@@ -126,6 +126,35 @@ class Encoder(nn.Module):
         return e, averaged, advanced
 
 
+class Adapter(nn.Module):
+    """What the trunk does otherwise for music that comes through a narrow channel; fresh, it changes nothing.
+
+    Args:
+        architecture: its rank, and what it reads.
+        n_features: leading inputs, those that the gate reads.
+    """
+
+    def __init__(self, architecture: Architecture, n_features: int) -> None:
+        super().__init__()
+        self._n_features, rank, width = n_features, architecture.adapter, architecture.trunk
+        inputs = n_features + 2 * architecture.embedding
+        # Zeros instead of random numbers: whether there is an adapter changes no draw of what is fitted before it.
+        with torch.device("meta"):
+            gate, down, up = nn.Linear(n_features, 1), nn.Linear(inputs, rank, bias=False), nn.Linear(rank, width)
+        self.gate, self.down, self.up = (part.to_empty(device="cpu") for part in (gate, down, up))
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+
+    def share(self, inputs: Tensor) -> Tensor:
+        """How much of it is added, (…, 1) from 0 to 1, for inputs (…, n_inputs) of the trunk."""
+        return torch.sigmoid(self.gate(inputs[..., : self._n_features]))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """What is added to the trunk's values (…, trunk) before their ``relu``."""
+        added: Tensor = self.share(inputs) * self.up(self.down(inputs))
+        return added
+
+
 class GenreNet(nn.Module):
     """Frames to outputs; ``Architecture`` describes it in words.
 
@@ -150,6 +179,7 @@ class GenreNet(nn.Module):
         self.trunk = nn.Linear(mean.numel() + 2 * architecture.embedding, architecture.trunk)
         self.lstm = nn.LSTM(architecture.trunk, architecture.hidden, architecture.layers, batch_first=True)
         self.head = nn.Linear(architecture.hidden + architecture.trunk, n_labels + len(EXTRA_OUTPUTS))
+        self.adapter = Adapter(architecture, mean.numel()) if architecture.adapter else None
 
     def init_state(self, batch: int = 1) -> NetState:
         """Nothing heard yet: zeros, on the network's device."""
@@ -174,6 +204,11 @@ class GenreNet(nn.Module):
         z = torch.nan_to_num((x - self.mean) * self.inverse_std, nan=0.0)
         return z.clamp(-self.architecture.input_clip, self.architecture.input_clip)
 
+    def units(self, inputs: Tensor) -> Tensor:
+        """``u`` (…, trunk) of the trunk's inputs (…, n_features + 2 * embedding)."""
+        values = self.trunk(inputs)
+        return torch.relu(values if self.adapter is None else values + self.adapter(inputs))
+
     def forward(self, x: Tensor, state: NetState | None = None) -> tuple[Tensor, NetState]:
         """Run over a stretch of frames.
 
@@ -187,7 +222,7 @@ class GenreNet(nn.Module):
         z = self.normalise(x)
         state = self.init_state(len(x)) if state is None else state
         e, averaged, state = self.encoder(z[..., : self.architecture.encoder_inputs], state)
-        u = torch.relu(self.trunk(torch.cat((z, e, averaged), dim=-1)))
+        u = self.units(torch.cat((z, e, averaged), dim=-1))
         hs, (h, c) = self.lstm(u, (state.h, state.c))
         return self.head(torch.cat((hs, u), dim=-1)), state._replace(h=h, c=c, trunk=u[:, -1])
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from rtgenre.model.architecture import ADAPTER
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -40,6 +42,8 @@ class Weights(NamedTuple):
         encoder_head: (2 * width + 1, encoder_head); inputs are [mean | deviation].
         embedding: (encoder_head + 1, embedding).
         trunk: (n_inputs + 2 * embedding + 1, trunk); inputs are [z padded | e | running mean of e].
+        adapter_down: (n_inputs + 2 * embedding + 1, rank + 1 padded): after its values, the gate; same inputs.
+        adapter_up: (rank + 1, trunk); without an adapter (1, trunk), unused.
         first_cell: (trunk + hidden + 1, 4 * hidden); inputs are [u | h], gates in order i, f, o, g.
         cells: (layers - 1, 2 * hidden + 1, 4 * hidden); inputs are [below | h].
         head: (hidden + trunk + 1, n_outputs padded); inputs are [h | u].
@@ -54,6 +58,8 @@ class Weights(NamedTuple):
     encoder_head: FloatArray
     embedding: FloatArray
     trunk: FloatArray
+    adapter_down: FloatArray
+    adapter_up: FloatArray
     first_cell: FloatArray
     cells: FloatArray
     head: FloatArray
@@ -69,6 +75,8 @@ class Scratch(NamedTuple):
         present: (width,): sum of what the convolutions gave.
         pooled: (2 * width,).
         embedder: (encoder_head,).
+        adapter: (rank + 1 padded,): what ``adapter_up`` reads, and the gate.
+        added: (trunk,): what the adapter gives.
         lower: what an LSTM cell, or the head, reads.
         gates: (4 * hidden,).
         gate_bits: the same memory as int32.
@@ -82,6 +90,8 @@ class Scratch(NamedTuple):
     present: FloatArray
     pooled: FloatArray
     embedder: FloatArray
+    adapter: FloatArray
+    added: FloatArray
     lower: FloatArray
     gates: FloatArray
     gate_bits: IntArray
@@ -121,9 +131,9 @@ def pack(checkpoint: Checkpoint) -> Weights:
     for name, matrix in (("encoder.head", encoder_head), ("encoder.embedding", embedding)):
         matrix[:-1] = tensors[f"{name}.weight"].T
         matrix[-1] = tensors[f"{name}.bias"]
-    trunk[:n_features] = tensors["trunk.weight"][:, :n_features].T
-    trunk[n_inputs:-1] = tensors["trunk.weight"][:, n_features:].T
+    _lay(trunk, tensors["trunk.weight"], n_features, n_inputs)
     trunk[-1] = tensors["trunk.bias"]
+    adapter_down, adapter_up = _adapter(checkpoint, n_inputs)
     head[:-1, : checkpoint.n_outputs] = tensors["head.weight"].T
     head[-1, : checkpoint.n_outputs] = tensors["head.bias"]
 
@@ -148,10 +158,32 @@ def pack(checkpoint: Checkpoint) -> Weights:
         encoder_head=encoder_head,
         embedding=embedding,
         trunk=trunk,
+        adapter_down=adapter_down,
+        adapter_up=adapter_up,
         first_cell=first_cell,
         cells=cells,
         head=head,
     )
+
+
+def _adapter(checkpoint: Checkpoint, n_inputs: int) -> tuple[FloatArray, FloatArray]:
+    """``Weights.adapter_down`` and ``Weights.adapter_up``."""
+    shape, tensors, n_features = checkpoint.architecture, checkpoint.tensors, checkpoint.mean.size
+    down = aligned(n_inputs + 2 * shape.embedding + 1, _padded(shape.adapter + 1, _LANES))
+    up = aligned(shape.adapter + 1, shape.trunk)
+    if shape.adapter:
+        _lay(down, tensors[f"{ADAPTER}down.weight"], n_features, n_inputs)
+        down[:n_features, shape.adapter] = tensors[f"{ADAPTER}gate.weight"][0]
+        down[-1, shape.adapter] = tensors[f"{ADAPTER}gate.bias"][0]
+        up[:-1] = tensors[f"{ADAPTER}up.weight"].T
+        up[-1] = tensors[f"{ADAPTER}up.bias"]
+    return down, up
+
+
+def _lay(matrix: FloatArray, weight: FloatArray, n_features: int, n_inputs: int) -> None:
+    """Into the leading columns of ``matrix``, what reads [z padded | e | running mean of e]: ``weight`` (out, in)."""
+    matrix[:n_features, : len(weight)] = weight[:, :n_features].T
+    matrix[n_inputs:-1, : len(weight)] = weight[:, n_features:].T
 
 
 def scratch_for(weights: Weights) -> Scratch:
@@ -165,6 +197,8 @@ def scratch_for(weights: Weights) -> Scratch:
         present=aligned(width),
         pooled=aligned(2 * width),
         embedder=aligned(weights.encoder_head.shape[1]),
+        adapter=aligned(weights.adapter_down.shape[1]),
+        added=aligned(weights.adapter_up.shape[1]),
         lower=aligned(max(len(weights.first_cell) - 1, weights.cells.shape[1] - 1)),
         gates=gates,
         gate_bits=gates.view(np.int32),

@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from rtgenre.model.architecture import KERNEL, VARIANCE_FLOOR
 from rtgenre.training import teacher
-from rtgenre.training.kept import fingerprint
+from rtgenre.training.kept import fingerprint, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float32]
 
 _READ_AT = (11, 19, 31)  # hops (0-based) at which the embedding is compared: after one, two and three seconds
+_WIDTHS = ("encoder_inputs", "encoder_width", "encoder_layers", "encoder_head", "embedding")  # all that is taught
 _BLOCK = 100  # neighbouring clips share albums, so whole blocks are held out
 _HELD_OUT_BLOCKS = 7  # of so many blocks, one
 _NORM_EPSILON = 1e-5  # torch's default
@@ -158,8 +159,9 @@ def cached_distil(
 ) -> Distilled:
     """``distil``, kept on disk under everything it depends on, this code included."""
     folder = folder or platformdirs.user_cache_path("rtgenre") / "encoders"
-    heard = hashlib.sha256(taught.mfcc.tobytes()).hexdigest()  # one file is another set to another frontend
-    depends_on = [taught.sha256, heard, repr(architecture), dataclasses.asdict(settings)]
+    heard = sha256_of(taught.mfcc)  # one file is another set to another frontend
+    widths = [getattr(architecture, name) for name in _WIDTHS]
+    depends_on = [taught.sha256, heard, widths, dataclasses.asdict(settings)]
     stem = fingerprint(depends_on, __file__, teacher.__file__)
     weights, log = folder / f"{stem}.safetensors", folder / f"{stem}.json"
     if weights.exists() and log.exists():

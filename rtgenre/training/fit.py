@@ -7,7 +7,7 @@ cannot know: how what it hears changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -127,6 +127,11 @@ class Chosen(NamedTuple):
     rows: IntArray
     importance: NDArray[np.float64]
 
+    @classmethod
+    def all_of(cls, part: Encoded) -> Chosen:
+        """Every segment, one as important as the other."""
+        return cls(part, np.arange(len(part.clip)), np.ones(len(part.clip)))
+
 
 def normalisation(parts: Sequence[Segments], chosen: Sequence[BoolArray]) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of every feature over sampled hops of the chosen segments."""
@@ -242,23 +247,26 @@ def fit_trunk(
     hops, and lie side by side in one matrix; the head averages what they say. One network, one step, and steadier
     than any of them.
     """
-    rows = [_sampled(part) for part in parts]
-    taught = _Hops(*(torch.from_numpy(np.concatenate(columns)) for columns in zip(*rows, strict=True)))
-    importance = taught.importance.numpy()
-    hidden = network.architecture.hidden
+    taught = Hops.of(parts)
+    hidden, n_labels = network.architecture.hidden, network.head.out_features - len(EXTRA_OUTPUTS)
     with torch.no_grad():
         network.head.weight.zero_()
         network.head.bias.zero_()
     width = network.architecture.trunk // settings.members
     for member in range(settings.members):
-        some = torch.from_numpy(_drawn(importance, settings.trunk.share, rng))
         inner = nn.Linear(taught.x.shape[1], width)
         outer = nn.Linear(width, network.head.out_features)
+        drawn = taught.drawn(settings.trunk.share, rng)
+
+        def said(inputs: Tensor, inner: nn.Linear = inner, outer: nn.Linear = outer) -> Tensor:
+            outputs: Tensor = outer(functional.dropout(torch.relu(inner(inputs)), settings.trunk.dropout))
+            return outputs
 
         def told(figures: dict[str, Any], member: int = member) -> None:
             report({"stage": "trunk", "member": member, **figures})
 
-        _fit_member(inner, outer, taught, some, settings.trunk, rng, told)
+        parameters = [*inner.parameters(), *outer.parameters()]
+        fit_on_hops(said, parameters, drawn, n_labels, settings.trunk, rng, told)
         columns = slice(member * width, (member + 1) * width)
         with torch.no_grad():
             network.trunk.weight[columns] = inner.weight
@@ -267,14 +275,57 @@ def fit_trunk(
             network.head.bias.add_(outer.bias, alpha=1.0 / settings.members)
 
 
-class _Hops(NamedTuple):
-    """Single hops: inputs (n, …) float16, genre, change, whether the genre is asked, importance: (n,) each."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Hops:
+    """Single hops, as a trunk is fitted on them.
+
+    Attributes:
+        x: (n, n_features + 2 * embedding) float16, the trunk's inputs.
+        genre: (n,) int64; ``NOTHING`` where it is no music.
+        change: (n,) float32, as in ``Encoded``.
+        asked: (n,) bool: the genre can be asked.
+        importance: (n,) float64, how often each should be used, relative to the others.
+        clip: (n,) int64.
+    """
 
     x: Tensor
     genre: Tensor
     change: Tensor
     asked: Tensor
     importance: Tensor
+    clip: Tensor
+
+    @classmethod
+    def of(cls, parts: Sequence[Chosen]) -> Hops:
+        """Hops of several ages of every chosen segment."""
+        rows = [_sampled(part) for part in parts]
+        return cls(*(torch.from_numpy(np.concatenate(columns)) for columns in zip(*rows, strict=True)))
+
+    @classmethod
+    def joined(cls, some: Sequence[Hops]) -> Hops:
+        """All of them, one after the other."""
+        return cls(*(torch.cat([getattr(hops, name) for hops in some]) for name in cls.__slots__))
+
+    def of_clips(self, importance: NDArray[np.float64]) -> Hops:
+        """A copy of those whose clip is of any importance, with that importance.
+
+        Args:
+            importance: (all clips,).
+        """
+        weighted = replace(self, importance=torch.from_numpy(importance)[self.clip])
+        some = weighted.importance > 0.0
+        return Hops(*(getattr(weighted, name)[some] for name in self.__slots__))
+
+    def drawn(self, share: float, rng: np.random.Generator) -> Drawn:
+        """A share of them, none twice, those of more importance rather than others."""
+        return Drawn(self, torch.from_numpy(_drawn(self.importance.numpy(), share, rng)))
+
+
+class Drawn(NamedTuple):
+    """Some hops: nothing is copied."""
+
+    hops: Hops
+    rows: Tensor
 
 
 def _drawn(importance: NDArray[np.float64], share: float, rng: np.random.Generator) -> IntArray:
@@ -285,17 +336,27 @@ def _drawn(importance: NDArray[np.float64], share: float, rng: np.random.Generat
     return drawn
 
 
-def _fit_member(
-    inner: nn.Linear,
-    outer: nn.Linear,
-    taught: _Hops,
-    some: Tensor,
+def fit_on_hops(
+    said: Callable[[Tensor], Tensor],
+    parameters: list[nn.Parameter],
+    drawn: Drawn,
+    n_labels: int,
     settings: StageSettings,
     rng: np.random.Generator,
     report: Report,
 ) -> None:
-    n_labels = outer.out_features - len(EXTRA_OUTPUTS)
-    parameters = [*inner.parameters(), *outer.parameters()]
+    """Fit some parameters on single hops, mixed and noisy.
+
+    Args:
+        said: outputs (batch, n_outputs) for inputs (batch, n_inputs).
+        parameters: on which they depend.
+        drawn: what is learned from.
+        n_labels: of the outputs, those that are genres.
+        settings: how.
+        rng: of all draws but torch's.
+        report: called with the figures of each epoch.
+    """
+    taught, some = drawn
     steps = len(some) // settings.batch
     optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, max(1, steps * settings.epochs))
@@ -315,8 +376,7 @@ def _fit_member(
             begun = share[:, 0] * change + (1.0 - share[:, 0]) * change[other]
             inputs = functional.dropout(inputs, settings.input_dropout)
             inputs = inputs + settings.noise * torch.randn_like(inputs)
-            outputs = outer(functional.dropout(torch.relu(inner(inputs)), settings.dropout))
-            loss = _loss(outputs, target, music, begun, asked & asked[other])
+            loss = _loss(said(inputs), target, music, begun, asked & asked[other])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
             optimiser.step()
@@ -328,7 +388,7 @@ def _fit_member(
 
 
 def _sampled(chosen: Chosen) -> tuple[NDArray[Any], ...]:
-    """Hops of several ages, the columns of ``_Hops``."""
+    """Hops of several ages, the columns of ``Hops``."""
     part, rows, importance = chosen
     hops = [age - 1 for age in _AGES if age <= part.z.shape[1]]
     if part.z.shape[1] > _CHANGE_TO * 2 and not part.settled[rows].all():
@@ -337,7 +397,8 @@ def _sampled(chosen: Chosen) -> tuple[NDArray[Any], ...]:
     genre, change, settled = part.genre[at], part.change[at], part.settled[at]
     use = (genre >= NOTHING) & (settled | ~np.isnan(change))
     x = np.concatenate((part.z[at][use], part.e[at][use]), axis=-1)
-    return x, genre[use], change[use], settled[use], np.broadcast_to(importance[:, None], use.shape)[use]
+    weight, clip = (np.broadcast_to(value[:, None], use.shape)[use] for value in (importance, part.clip[rows]))
+    return x, genre[use], change[use], settled[use], weight, clip
 
 
 def fit_lstm(
@@ -411,7 +472,7 @@ def answers(network: GenreNet, part: Encoded, rows: IntArray) -> FloatArray:
         for start in range(0, len(rows), 64):
             some = rows[start : start + 64]
             x = torch.from_numpy(np.concatenate((part.z[some], part.e[some]), axis=-1).astype(np.float32))
-            u = torch.relu(network.trunk(x))
+            u = network.units(x)
             hs, _ = network.lstm(u)
             given.append(network.head(torch.cat((hs, u), dim=-1)).numpy())
     return np.concatenate(given)

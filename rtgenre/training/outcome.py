@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import torch
 
@@ -21,7 +22,7 @@ from rtgenre.posterior import split
 from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import PolicySettings
 from rtgenre.posterior.smoothing import Smoother
-from rtgenre.training import curves, fit, fit_same_track, pairs, report, scores, segments, spectra
+from rtgenre.training import curves, fit, fit_adapter, fit_same_track, pairs, report, scores, segments, spectra
 from rtgenre.training import material as materials
 from rtgenre.training.background import write_background
 from rtgenre.training.evaluation import crossed
@@ -221,8 +222,8 @@ def platt(logit: FloatArray, truth: NDArray[np.floating], *, balanced: bool = Tr
     return max(float(at[0]), 1e-2), float(at[1])
 
 
-def key_of(material: Material, encoder: Distilled, settings: TrainSettings) -> str:
-    """Fingerprint of everything that a fit depends on besides which clips and which seed.
+def base_key(material: Material, encoder: Distilled, settings: TrainSettings) -> str:
+    """Fingerprint of everything that a fit without adapter depends on besides which clips and which seed.
 
     Args:
         material: what may be learned from.
@@ -234,7 +235,7 @@ def key_of(material: Material, encoder: Distilled, settings: TrainSettings) -> s
         material.other.sha256 if material.other is not None else "",
         encoder.sha256,
         settings.spec.fingerprint(),
-        repr(settings.architecture),
+        repr(msgspec.structs.replace(settings.architecture, adapter=0)),
         dataclasses.asdict(settings.segments),
         dataclasses.asdict(settings.fit),
         settings.seed,
@@ -242,6 +243,19 @@ def key_of(material: Material, encoder: Distilled, settings: TrainSettings) -> s
     ]
     code = (materials.__file__, spectra.__file__, segments.__file__, network.__file__, fit.__file__)
     return fingerprint(depends_on, *code, *FRONTEND_CODE)
+
+
+def fit_key(base: str, settings: TrainSettings) -> str:
+    """Fingerprint of everything that a whole fit depends on besides which clips and which seed.
+
+    Args:
+        base: ``base_key``.
+        settings: the run.
+    """
+    if not settings.architecture.adapter:
+        return base
+    adapter = [settings.architecture.adapter, dataclasses.asdict(settings.narrow), dataclasses.asdict(settings.adapter)]
+    return fingerprint([base, *adapter], fit_adapter.__file__)
 
 
 def same_track_key(material: Material, settings: TrainSettings, normal: FloatArray) -> str:

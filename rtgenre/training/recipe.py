@@ -34,4 +34,5 @@ ARCHITECTURE = Architecture(
     hidden=64,
     layers=1,
     input_clip=5.0,
+    adapter=64,
 )

@@ -42,7 +42,8 @@ class SegmentSettings:
     """What a training set is made of.
 
     Attributes:
-        copies: how often each clip comes; the first copy has its own colour and tempo, the others are coloured.
+        copies: how often each clip comes.
+        plain: the first copy has its own colour and tempo, the others are coloured; else all of them are.
         long_hops: length of the one long segment of each copy.
         middle_hops: length of the two middle ones; the second is joined from two clips (see ``joined_long``).
         short_hops: length of the four short ones.
@@ -52,6 +53,7 @@ class SegmentSettings:
     """
 
     copies: int = 6
+    plain: bool = True
     long_hops: int = 344
     middle_hops: int = 144
     short_hops: int = 48
@@ -174,15 +176,15 @@ def _read_copy(path: Path, settings: SegmentSettings) -> Iterator[Segments]:
 
 def _make_copy(pools: list[_Pool], spec: FrontendSpec, settings: SegmentSettings, copy: int) -> dict[int, Segments]:
     rng = np.random.default_rng((settings.seed, copy))
-    frontend = Frontend(spec)
+    frontend, plain = Frontend(spec), settings.plain and copy == 0
     by_group: dict[str, list[tuple[_Pool, int]]] = {}
     for pool in pools:
         for clip, group in enumerate(pool.group):
             by_group.setdefault(str(group), []).append((pool, clip))
 
     def heard(pool: _Pool, clip: int) -> FloatArray:
-        """A clip's spectra, coloured anew in all copies but the first."""
-        if copy == 0:
+        """A clip's spectra, coloured anew unless the copy is the plain one."""
+        if plain:
             return pool.data.power(clip, spec)
         power = settings.colouring.paced(pool.data.power(clip, spec, rng), rng)
         return settings.colouring.apply(power, spec.sample_rate, rng)
@@ -197,7 +199,7 @@ def _make_copy(pools: list[_Pool], spec: FrontendSpec, settings: SegmentSettings
             power = heard(pool, clip)
             partners = by_group[str(pool.group[clip])]
             for i, hops in enumerate(settings.lengths):
-                joined = i == 2 or (i == 0 and copy > 0 and rng.random() < settings.joined_long)
+                joined = i == 2 or (i == 0 and not plain and rng.random() < settings.joined_long)
                 if not joined:
                     used = piece(power, hops)
                     label = [int(pool.label[clip])] * len(used)

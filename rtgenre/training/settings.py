@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from rtgenre.training.distil import DistilSettings
 from rtgenre.training.fit import FitSettings
+from rtgenre.training.fit_adapter import AdapterSettings
 from rtgenre.training.fit_same_track import SameTrackSettings
 from rtgenre.training.pairs import PairSettings
 from rtgenre.training.recipe import ARCHITECTURE, SPEC
 from rtgenre.training.segments import SegmentSettings
+from rtgenre.training.spectra import Colouring
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +43,8 @@ class TrainSettings:
         distil: how the encoder is taught.
         segments: what is learned from (its seed is replaced by ``seed`` of the run).
         fit: how the network is fitted.
+        narrow: what the adapter learns from (its seed is replaced by ``seed`` of the run).
+        adapter: how it is fitted, where the architecture has one.
         pairs: what the comparison of two states learns from (its seed is replaced, too).
         same_track: how that is fitted.
         jobs: processes that make features.
@@ -63,6 +67,10 @@ class TrainSettings:
     distil: DistilSettings = field(default_factory=DistilSettings)
     segments: SegmentSettings = field(default_factory=SegmentSettings)
     fit: FitSettings = field(default_factory=FitSettings)
+    narrow: SegmentSettings = field(
+        default_factory=lambda: SegmentSettings(copies=3, plain=False, colouring=Colouring(narrow=1.0))
+    )
+    adapter: AdapterSettings = field(default_factory=AdapterSettings)
     pairs: PairSettings = field(default_factory=PairSettings)
     same_track: SameTrackSettings = field(default_factory=SameTrackSettings)
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)

@@ -13,6 +13,7 @@ import dataclasses
 import json
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -25,7 +26,8 @@ from rtgenre.model.checkpoint import Checkpoint
 from rtgenre.training import fit, outcome
 from rtgenre.training.distil import Distilled, cached_distil
 from rtgenre.training.evaluation.run import Measure
-from rtgenre.training.fit import Chosen
+from rtgenre.training.fit import Chosen, Hops
+from rtgenre.training.fit_adapter import fit_adapter
 from rtgenre.training.fit_same_track import PairSource, fit_same_track
 from rtgenre.training.material import N_FOLDS, Material, open_material
 from rtgenre.training.pairs import cached_pairs, kinds_of, sets_of
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from rtgenre.posterior.calibration import Calibration
     from rtgenre.training.fit import Encoded
     from rtgenre.training.pairs import Heard
-    from rtgenre.training.segments import Segments
+    from rtgenre.training.segments import Segments, SegmentSettings
     from rtgenre.training.settings import TrainSettings
 
     FloatArray = NDArray[np.float32]
@@ -96,8 +98,9 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
     settings.out.mkdir(parents=True, exist_ok=True)
     material = open_material(settings.data, settings.not_music, settings.spec, quiet=settings.quiet)
     encoder = _encoder(settings, say)
-    parts = _segments(material, settings, say)
-    trainer = _Trainer(material, parts, encoder, settings, say)
+    parts = _segments(material, settings.segments, settings, say)
+    narrow = _segments(material, settings.narrow, settings, say, "narrow ") if settings.architecture.adapter else []
+    trainer = _Trainer(material, parts, narrow, encoder, settings, say)
 
     train, valid = material.part("train"), material.part("valid")
     name = f"train-seed{settings.seed}"
@@ -155,12 +158,14 @@ def _encoder(settings: TrainSettings, say: Note) -> Distilled:
     return Distilled({name: v for name, v in model.tensors.items() if name.startswith("encoder.")}, [])
 
 
-def _segments(material: Material, settings: TrainSettings, say: Note) -> list[Segments]:
-    recipe = dataclasses.replace(settings.segments, seed=settings.seed)
+def _segments(
+    material: Material, recipe: SegmentSettings, settings: TrainSettings, say: Note, kind: str = ""
+) -> list[Segments]:
+    recipe = dataclasses.replace(recipe, seed=settings.seed)
     parts = []
     for copy, part in material.segments(settings.spec, recipe, settings.jobs):
         parts.append(part)
-        say(f"segments of copy {copy + 1} of {recipe.copies}: {len(part.clip)} of {part.frames.shape[1]} hops")
+        say(f"segments of {kind}copy {copy + 1} of {recipe.copies}: {len(part.clip)} of {part.frames.shape[1]} hops")
     return parts
 
 
@@ -169,33 +174,49 @@ class _Trainer:
 
     Args:
         material: the clips.
-        parts: their segments, copy by copy, the long ones of the uncoloured copy first.
+        parts: their segments, copy by copy, the long ones of the plain copy first.
+        narrow: those that came through narrow channels; none without an adapter.
         encoder: taught.
         settings: the run.
         say: see ``run``.
     """
 
     def __init__(
-        self, material: Material, parts: list[Segments], encoder: Distilled, settings: TrainSettings, say: Note
+        self,
+        material: Material,
+        parts: list[Segments],
+        narrow: list[Segments],
+        encoder: Distilled,
+        settings: TrainSettings,
+        say: Note,
     ) -> None:
-        self._material, self._parts, self._encoder = material, parts, encoder
+        self._material, self._parts, self._narrow, self._encoder = material, parts, narrow, encoder
         self._settings, self._say = settings, say
         self._folder = platformdirs.user_cache_path("rtgenre") / "fits"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._key = outcome.key_of(material, encoder, settings)
-        self._encoded: list[fit.Encoded] = []
+        self._base_key = outcome.base_key(material, encoder, settings)
+        self._key = outcome.fit_key(self._base_key, settings)
+        self._encoded: list[Encoded] = []
+        self._hops: tuple[Hops, Hops] | None = None
         self._pairs: list[Heard] = []
 
-    def _prepare(self) -> None:
-        """Let the encoder hear everything, once; only where something must be fitted at all."""
-        if self._encoded:
-            return
-        # One normalisation for all fits, from train alone: then the encoder needs to hear everything only once.
+    @cached_property
+    def _normal(self) -> tuple[FloatArray, FloatArray]:
+        """Mean and deviation of the features: one for all fits, from *train* alone.
+
+        Then the encoder needs to hear everything only once.
+        """
         teach = self._material.teaching(self._material.part("train"))
-        self._mean, self._std = fit.normalisation(self._parts, [teach[part.clip] for part in self._parts])
-        network = self._network(self._settings.seed)
-        self._encoded = [fit.encode(network, part) for part in self._parts]
-        self._say("the encoder has heard everything")
+        return fit.normalisation(self._parts, [teach[part.clip] for part in self._parts])
+
+    def _encode(self, n_parts: int) -> list[Encoded]:
+        """The first parts as the encoder hears them; kept, for every fit needs them."""
+        missing = self._parts[len(self._encoded) : n_parts]
+        if missing:
+            network = self._network(self._settings.seed)
+            self._encoded += [fit.encode(network, part) for part in missing]
+            self._say(f"the encoder has heard {len(self._encoded)} of {len(self._parts)} parts")
+        return self._encoded[:n_parts]
 
     def figures(self, fitted: Fitted, seed: int) -> dict[str, Any]:
         """What a fit is worth on the clips that were held out."""
@@ -209,7 +230,16 @@ class _Trainer:
         path = self._folder / f"{self._key}-{name}.npz"
         if path.exists():
             return _read_fitted(path)
-        fitted = self._fit(name, learn, held, seed)
+        base = self._base(name, learn, seed)
+        network, log = self._network(seed), list(base.log)
+        network.load_state_dict(
+            {k: torch.from_numpy(np.array(value)) for k, value in base.tensors.items()}, strict=False
+        )
+        if self._settings.architecture.adapter:
+            self._adapt(network, name, learn, seed, log)
+        tensors = {k: value.detach().numpy().copy() for k, value in network.state_dict().items()}
+        heard = None if held is None else self._heard(network, self._material.held_out(held))
+        fitted = dataclasses.replace(base, tensors=tensors, log=log, heard=heard)
         _write_fitted(path, fitted)
         if held is not None:
             figures = self.figures(fitted, seed)
@@ -249,27 +279,53 @@ class _Trainer:
         part.replace(path)
         return tensors
 
-    def _fit(self, name: str, learn: BoolArray, held: BoolArray | None, seed: int) -> Fitted:
+    def _base(self, name: str, learn: BoolArray, seed: int) -> Fitted:
+        """All of a network but the adapter, fitted unless it was before; it has heard nothing yet."""
+        path = self._folder / f"{self._base_key}-{name}-base.npz"
+        if path.exists():
+            return _read_fitted(path)
         settings, material = self._settings, self._material
         torch.use_deterministic_algorithms(True)
         torch.set_num_threads(settings.fit.threads)
-        self._prepare()
+        parts = self._encode(len(self._parts))
         rng = np.random.default_rng(seed)
         teach = material.teaching(learn)
         network = self._network(seed)  # seeds torch, too
         importance = material.importance(learn, settings.fit.artist_balance)
-        encoded = [self._chosen(part, teach, importance) for part in self._encoded]
+        chosen = [self._chosen(part, teach, importance) for part in parts]
         log: list[dict[str, Any]] = []
+        report = self._reporter(name, log)
+        fit.fit_trunk(network, chosen, settings.fit, rng, report)
+        fit.fit_lstm(network, chosen, settings.fit.lstm, rng, report)
+        tensors = {k: value.detach().numpy().copy() for k, value in network.state_dict().items()}
+        fitted = Fitted(tensors, *self._normal, log, None)
+        _write_fitted(path, fitted)
+        return fitted
 
+    def _adapt(self, network: GenreNet, name: str, learn: BoolArray, seed: int, log: list[dict[str, Any]]) -> None:
+        """Fit the adapter of a network on the same clips."""
+        settings, material = self._settings, self._material
+        torch.use_deterministic_algorithms(True)
+        torch.set_num_threads(settings.fit.threads)
+        if self._hops is None:
+            n_usual = settings.adapter.usual_copies * len(set(settings.segments.lengths))
+            usual = [Chosen.all_of(part) for part in self._encode(n_usual)]
+            # One part after the other: of its sequences nothing is needed any more.
+            narrow = [Hops.of([Chosen.all_of(fit.encode(network, part))]) for part in self._narrow]
+            self._hops = Hops.of(usual), Hops.joined(narrow)
+            self._say("the encoder has heard narrow channels")
+        importance = material.importance(learn, settings.fit.artist_balance) * material.teaching(learn)
+        usual_hops, narrow_hops = (hops.of_clips(importance) for hops in self._hops)
+        torch.manual_seed(seed)
+        rng = np.random.default_rng((seed, 1))
+        fit_adapter(network, usual_hops, narrow_hops, settings.adapter, rng, self._reporter(name, log))
+
+    def _reporter(self, name: str, log: list[dict[str, Any]]) -> Callable[[dict[str, Any]], None]:
         def report(figures: dict[str, Any]) -> None:
             log.append(figures)
             self._say(f"{name}: {json.dumps(figures)}")
 
-        fit.fit_trunk(network, encoded, settings.fit, rng, report)
-        fit.fit_lstm(network, encoded, settings.fit.lstm, rng, report)
-        heard = None if held is None else self._heard(network, material.held_out(held))
-        tensors = {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
-        return Fitted(tensors, self._mean, self._std, log, heard)
+        return report
 
     @staticmethod
     def _chosen(part: Encoded, clips: BoolArray, importance: NDArray[np.float64]) -> Chosen:
@@ -281,8 +337,7 @@ class _Trainer:
         return fit.build(
             settings.architecture,
             self._encoder.tensors,
-            self._mean,
-            self._std,
+            *self._normal,
             len(self._material.music.labels),
             settings.spec.hops_per_s,
             seed,
@@ -290,7 +345,7 @@ class _Trainer:
 
     def _heard(self, network: GenreNet, held: BoolArray) -> outcome.HeldOut:
         """What the network says of held-out clips: whole and uncoloured, and of coloured joins."""
-        (whole, rows), (joined, pairs) = ((part, np.flatnonzero(held[part.clip])) for part in self._encoded[:2])
+        (whole, rows), (joined, pairs) = ((part, np.flatnonzero(held[part.clip])) for part in self._encode(2))
         said, clip = fit.answers(network, whole, rows), whole.clip[rows]
         hops, music = self._parts[0].hops[rows], clip < self._material.n_music
         return outcome.HeldOut(
@@ -351,6 +406,8 @@ def _checkpoint(
             "segments": dataclasses.asdict(settings.segments),
             "distil": dataclasses.asdict(settings.distil),
             "fit": dataclasses.asdict(settings.fit),
+            "narrow": dataclasses.asdict(settings.narrow) if settings.architecture.adapter else None,
+            "adapter": dataclasses.asdict(settings.adapter) if settings.architecture.adapter else None,
             "pairs": dataclasses.asdict(settings.pairs),
             "same_track": dataclasses.asdict(settings.same_track),
             "torch": str(torch.__version__),

@@ -44,7 +44,12 @@ def outputs(model: Checkpoint, x: Array) -> tuple[Array, Array]:
         mean = mean + w * (value - mean)
         averaged.append(mean)
 
-    u = np.maximum(affine("trunk", np.concatenate((z, e, np.array(averaged)), axis=1)), 0.0)
+    v = np.concatenate((z, e, np.array(averaged)), axis=1)
+    values = affine("trunk", v)
+    if shape.adapter:
+        gate = 1.0 / (1.0 + np.exp(-affine("adapter.gate", z)))
+        values += gate * affine("adapter.up", v @ tensors["adapter.down.weight"].T)
+    u = np.maximum(values, 0.0)
     below = u
     for layer in range(shape.layers):
         below = _lstm(

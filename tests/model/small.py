@@ -29,6 +29,7 @@ SMALL = Architecture(
     hidden=24,
     layers=1,
     input_clip=5.0,
+    adapter=16,
 )
 
 

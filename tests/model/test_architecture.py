@@ -24,6 +24,11 @@ def test_the_shapes_follow_from_the_numbers() -> None:
         "trunk.bias": (64,),
         "head.weight": (12, 88),
         "head.bias": (12,),
+        "adapter.gate.weight": (1, 100),
+        "adapter.gate.bias": (1,),
+        "adapter.down.weight": (16, 148),
+        "adapter.up.weight": (64, 16),
+        "adapter.up.bias": (64,),
         "lstm.weight_ih_l0": (96, 64),
         "lstm.weight_hh_l0": (96, 24),
         "lstm.bias_ih_l0": (96,),
@@ -34,6 +39,8 @@ def test_the_shapes_follow_from_the_numbers() -> None:
         "lstm.bias_hh_l1": (96,),
     }
     assert shape.history_width == 20 + 32
+    without = msgspec.structs.replace(shape, adapter=0).tensor_shapes(n_features=100, n_labels=10)
+    assert not [name for name in without if name.startswith("adapter")]
 
 
 def test_the_least_weights_are_those_of_the_time_constants() -> None:
@@ -52,6 +59,8 @@ def test_what_ships_has_no_faults_and_keeps_to_its_budget() -> None:
     ("changes", "said"),
     [
         ({"trunk": 63}, "trunk is 63; it must be a positive multiple of 8"),
+        ({"adapter": 12}, "adapter is 12; it must be 0 or a positive multiple of 8"),
+        ({"adapter": -8}, "adapter is -8; it must be 0 or a positive multiple of 8"),
         ({"hidden": 0}, "hidden is 0; it must be a positive multiple of 8"),
         ({"layers": 17}, "layers is 17; it must be from 1 to 16"),
         ({"encoder_layers": 0}, "encoder_layers is 0; it must be from 1 to 16"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -7,7 +8,7 @@ import torch
 from rtgenre.model import architecture, cell, network
 from rtgenre.model.torch_runtime import advance_joined
 from tests.model import reference
-from tests.model.small import checkpoint
+from tests.model.small import SMALL, checkpoint
 
 
 def frames(n_hops: int, n_features: int, batch: int = 1) -> torch.Tensor:
@@ -64,6 +65,33 @@ def test_every_weight_learns() -> None:
     assert not still
 
 
+def test_the_adapter_is_added_as_far_as_its_gate_is_open() -> None:
+    model = checkpoint()
+    net, inputs = network.from_checkpoint(model), frames(1, model.mean.size + 2 * 24, batch=50)[:, 0] * 2.0
+    adapter = net.adapter
+    assert adapter is not None
+    with torch.inference_mode():
+        share = adapter.share(inputs)
+        assert 0.0 < float(share.min()) < 0.4
+        assert 0.6 < float(share.max()) < 1.0, "the gate hardly moves: nothing was compared"
+        plain, added = net.trunk(inputs), adapter.up(adapter.down(inputs))
+        torch.testing.assert_close(net.units(inputs), torch.relu(plain + share * added))
+        adapter.gate.bias.fill_(-1e4)
+        torch.testing.assert_close(net.units(inputs), torch.relu(plain), rtol=0, atol=0)
+
+
+def test_an_adapter_is_silent_until_it_is_fitted_and_draws_nothing() -> None:
+    torch.manual_seed(7)
+    with_one = network.GenreNet(SMALL, torch.zeros(40), torch.ones(40), 10, 11.5)
+    after = torch.rand(3)
+    torch.manual_seed(7)
+    without = network.GenreNet(msgspec.structs.replace(SMALL, adapter=0), torch.zeros(40), torch.ones(40), 10, 11.5)
+    torch.testing.assert_close(torch.rand(3), after, rtol=0, atol=0)
+    x = frames(20, 40)
+    with torch.inference_mode():
+        torch.testing.assert_close(with_one(x)[0], without(x)[0], rtol=0, atol=0)
+
+
 def test_the_parts_work_by_themselves() -> None:
     model = checkpoint()
     net, x = network.from_checkpoint(model), frames(9, model.mean.size, batch=2)
@@ -74,7 +102,7 @@ def test_the_parts_work_by_themselves() -> None:
         pooled, _, _ = net.encoder.pooled(a, state.pooled_mean, state.pooled_variance, state.heard)
         e = net.encoder.embedding(torch.relu(net.encoder.head(pooled)))
         averaged = net.encoder.averaged(e, state.embedding_mean, state.heard)
-        u = torch.relu(net.trunk(torch.cat((z, e, averaged), dim=-1)))
+        u = net.units(torch.cat((z, e, averaged), dim=-1))
         h, _ = net.lstm(u)
         by_hand = net.head(torch.cat((h, u), dim=-1))
     torch.testing.assert_close(by_hand, whole, rtol=0, atol=1e-6)

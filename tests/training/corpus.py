@@ -6,12 +6,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rtgenre.training.spectra import Colouring
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 GENRES = ("low", "middle", "high")
 BINS = np.unique(np.concatenate((np.arange(0, 1025, 2), [1, 3])))
 HOPS = 40
+STILL = Colouring(
+    shift_octaves=0.0,
+    gain_db=(0.0, 0.0),
+    tilt_db_per_octave=0.0,
+    ripple_db=0.0,
+    low_pass_hz=(20000.0, 20000.0),
+    high_pass_hz=(0.001, 0.001),
+    narrow=0.0,
+    noise_db=(-300.0, -300.0),
+    coder_db=(300.0, 300.0),
+)
+"""Changes nothing but the tempo."""
 
 
 def write_corpus(path: Path, artists: int = 4, clips: int = 3) -> Path:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from rtgenre.errors import SourceError, UsageError
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.training.spectra import Colouring, read_corpus
-from tests.training.corpus import BINS, GENRES, HOPS
+from tests.training.corpus import BINS, GENRES, HOPS, STILL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,27 +75,15 @@ def test_a_file_without_the_arrays_is_a_clear_error(tmp_path: Path) -> None:
 def test_a_shift_moves_a_line_by_its_factor() -> None:
     line = np.zeros((3, 1025), np.float32)
     line[:, 399:402] = 1.0  # wide enough for no stretch to skip
-    still = {"gain_db": (0.0, 0.0), "tilt_db_per_octave": 0.0, "ripple_db": 0.0, "low_pass_hz": (20000.0, 20000.0)}
-    moved = [
-        int(Colouring(shift_octaves=0.5, **still).apply(line, 22050, np.random.default_rng(seed))[0].argmax())
-        for seed in range(40)
-    ]
+    shifting = dataclasses.replace(STILL, shift_octaves=0.5)
+    moved = [int(shifting.apply(line, 22050, np.random.default_rng(seed))[0].argmax()) for seed in range(40)]
     assert 400 / 2**0.5 - 2 <= min(moved) < 320
     assert 480 < max(moved) <= 400 * 2**0.5 + 2
 
 
 def test_colouring_keeps_to_its_limits_and_to_its_seed() -> None:
     flat = np.full((30, 1025), 1e-4, np.float32)
-    gentle = Colouring(
-        shift_octaves=0.0,
-        gain_db=(-6.0, 3.0),
-        tilt_db_per_octave=0.0,
-        ripple_db=0.0,
-        low_pass_hz=(20000.0, 20000.0),
-        high_pass_hz=(0.001, 0.001),
-        noise_db=(-90, -80),
-        coder_db=(90.0, 90.0),
-    )
+    gentle = dataclasses.replace(STILL, gain_db=(-6.0, 3.0))
     for seed in range(20):
         coloured = gentle.apply(flat, 22050, np.random.default_rng(seed))
         gain_db = 10 * np.log10(coloured / flat)
@@ -104,3 +93,22 @@ def test_colouring_keeps_to_its_limits_and_to_its_seed() -> None:
     default = [Colouring().apply(flat, 22050, np.random.default_rng(seed)) for seed in range(20)]
     assert all(np.isfinite(c).all() and (c >= 0).all() for c in default)
     assert np.ptp([10 * np.log10(c.mean()) for c in default]) > 3.0
+
+
+def test_a_narrow_channel_takes_away_what_lies_beyond_either_end() -> None:
+    flat = np.full((3, 1025), 1e-4, np.float32)
+    hz = np.linspace(0.0, 11025.0, 1025)
+    telephone = dataclasses.replace(
+        STILL,
+        narrow=1.0,
+        narrow_from_hz=(300.0, 300.0),
+        narrow_to_hz=(3400.0, 3400.0),
+        narrow_db_per_octave=(12.0, 48.0),
+    )
+    slopes = []
+    for seed in range(10):
+        gain_db = 10.0 * np.log10(telephone.apply(flat, 22050, np.random.default_rng(seed))[0] / flat[0])
+        np.testing.assert_allclose(gain_db[(hz > 301) & (hz < 3399)], 0.0, atol=0.01)
+        slopes += [-gain_db[np.abs(hz - edge).argmin()] for edge in (150.0, 6800.0)]  # an octave beyond
+    assert 11.0 < min(slopes) < 16.0
+    assert 36.0 < max(slopes) < 49.0

@@ -17,11 +17,13 @@ from rtgenre.training import outcome, report, train
 from rtgenre.training.curves import CURVES_FILE
 from rtgenre.training.distil import DistilSettings
 from rtgenre.training.fit import FitSettings, StageSettings
+from rtgenre.training.fit_adapter import AdapterSettings
 from rtgenre.training.fit_same_track import SameTrackSettings
 from rtgenre.training.pairs import PairSettings
 from rtgenre.training.recipe import SPEC
 from rtgenre.training.segments import SegmentSettings
 from rtgenre.training.settings import TrainSettings
+from rtgenre.training.spectra import Colouring
 from tests.training.teacher_file import write_teacher
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ SMALL = Architecture(
     hidden=16,
     layers=1,
     input_clip=5.0,
+    adapter=8,
 )
 
 
@@ -66,6 +69,10 @@ def small(corpus_file: Path, teacher_file: Path | None, out: Path, **changes: An
         distil=DistilSettings(epochs=2, batch=64, threads=1),
         segments=SegmentSettings(copies=2, long_hops=40, middle_hops=32, short_hops=16),
         fit=FitSettings(members=2, trunk=stage, lstm=StageSettings(epochs=1, batch=8, learning_rate=1e-3), threads=1),
+        narrow=SegmentSettings(
+            copies=1, plain=False, long_hops=40, middle_hops=32, short_hops=16, colouring=Colouring(narrow=1.0)
+        ),
+        adapter=AdapterSettings(stage=replace(stage, learning_rate=1e-3), gate_hops=500),
         pairs=pairs,
         same_track=SameTrackSettings(steps=5, report_every=5),
         jobs=1,
@@ -116,13 +123,18 @@ def test_a_run_goes_on_where_it_was_broken_off(
 ) -> None:
     out, metrics = trained
     fits = Path(os.environ["XDG_CACHE_HOME"]) / "rtgenre" / "fits"
-    for path in (*fits.glob("*-fold3.npz"), *fits.glob("*-fold4.npz"), *fits.glob("*-fold2-same-track.npz")):
+    for gone in ("fold3", "fold3-base", "fold4", "fold2-same-track"):
+        (path,) = fits.glob(f"*-{gone}.npz")
         path.unlink()
     said: list[str] = []
     again = train.run(small(corpus_file, teacher_file, out, seeds=2, folds=True, final=True), said.append)
-    fitted = {line.split(":")[0] for line in said if "trunk" in line}
-    assert fitted == {"fold3", "fold4"}, "what was kept is not fitted again"
-    assert {line.split(":")[0] for line in said if "same track" in line} == {"fold2"}, "nor what compares two states"
+
+    def fitted(what: str) -> set[str]:
+        return {line.split(":")[0] for line in said if what in line}
+
+    assert fitted("trunk") == fitted("lstm") == {"fold3"}, "what was kept is not fitted again"
+    assert fitted("gate") == fitted('"adapter"') == {"fold3", "fold4"}
+    assert fitted("same track") == {"fold2"}
     assert again["model"]["sha256"] == metrics["model"]["sha256"]
     assert again["folds"] == metrics["folds"]
     assert again["cross_validated"] == metrics["cross_validated"]
