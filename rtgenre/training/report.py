@@ -23,7 +23,7 @@ This page was generated from `metrics.json` by `rtgenre train`; do not edit it.
 - **Network**: {parameters} parameters. MFCCs go through {encoder_layers} causal convolutions of {encoder_width}
   channels and running statistics (the encoder); its embedding, beside {n_features} features of the frontend, goes
   through a committee of dense layers ({trunk}) and an LSTM of {hidden} beside it. All state is carried from hop to hop.
-- **Features**: {features}; window {n_fft}, hop {hop} samples at {sample_rate} Hz; running means, spreads and deltas
+{adapter}- **Features**: {features}; window {n_fft}, hop {hop} samples at {sample_rate} Hz; running means, spreads and deltas
   ({running} s), correlations ({correlation} s), modulation energies ({modulation} s) and what the chroma is like in
   whatever key ({tonal} s). `model.json` has the exact definition; its fingerprint is checked at every start.
 - **Labels**: {labels}. Another output tells music from what is none.
@@ -78,6 +78,11 @@ Judge for yourself before commercial use.
 """
 
 
+_ADAPTER = """\
+- **Narrow channels**: where a frame sounds as if through a telephone or a small loudspeaker, a gate adds what an adapter
+  of rank {rank} has learned of such channels to the committee's layers; everything else was held fast meanwhile.
+"""
+
 _CROSSED = """
 **All {clips} clips of {artists} artists**, each through the live pipeline by the network of the fold that never met its
 artist, its temperature from the other folds:
@@ -123,6 +128,7 @@ def model_card(metrics: Mapping[str, Any], model: Checkpoint) -> str:
         encoder_width=shape.encoder_width,
         trunk=shape.trunk,
         hidden=shape.hidden,
+        adapter=_ADAPTER.format(rank=shape.adapter) if shape.adapter else "",
         parameters=f"{metrics['parameters']:,}",
         compared=f"{sum(v.size for name, v in model.tensors.items() if name.startswith(SAME_TRACK)):,}",
         features=", ".join(spec.features),

@@ -52,6 +52,16 @@ def test_segments_have_their_lengths_labels_cuts_and_seed(corpus: Corpus, tmp_pa
     assert not np.array_equal(made[4][1].frames, differs[4][1].frames)
 
 
+def test_the_first_copy_is_plain_unless_none_is(corpus: Corpus, tmp_path: Path) -> None:
+    whole = dataclasses.replace(SETTINGS, copies=1, long_hops=HOPS)  # nothing but colour can differ
+    own = [frames_of(corpus.power(clip, SPEC), Frontend(SPEC)).astype(np.float16) for clip in range(len(corpus.names))]
+    for plain in (True, False):
+        settings = dataclasses.replace(whole, plain=plain, joined_long=0.0)
+        made = list(cached_segments(corpus, None, (corpus.split, None), SPEC, settings, 1, tmp_path))
+        same = [np.array_equal(made[0][1].frames[row, : len(own[row])], own[row]) for row in range(len(own))]
+        assert same == [plain] * len(own)
+
+
 def test_the_cache_answers_only_for_what_it_was_made_of(corpus: Corpus, tmp_path: Path) -> None:
     def files() -> dict[str, int]:
         return {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
