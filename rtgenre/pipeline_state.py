@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from rtgenre.records import TrackReason
 
 if TYPE_CHECKING:
+    from rtgenre.former import Former
     from rtgenre.frontend.lookback import Lookback
     from rtgenre.hearing import Hearing
     from rtgenre.labels.stage import OwnState
@@ -25,6 +26,9 @@ class PipelineState:
         probs: (n_labels,) float32, what is said: both, pooled by the probability of a cut between them.
         music: the same of the probability that this is music.
         cut: probability that a track began where the young state began; 0 where there is none.
+        cuts: that of the last hops for which it was known, without a break.
+        word: how much the young state's word counts, from 0 to 1.
+        former: what was said before the standing state took the place of another; None where it did not.
         before: (n_traits,) of the standing state just before the young one began; None: nothing to compare it with.
         behind: hops that the young state has yet to hear again; until then it has no say.
         settling: hops for which the genre of the track before still deserves no benefit of the doubt.
@@ -44,6 +48,9 @@ class PipelineState:
     lookback: Lookback
     music: float = 0.5
     cut: float = 0.0
+    cuts: tuple[float, ...] = ()
+    word: float = 0.0
+    former: Former | None = None
     before: FloatArray | None = None
     behind: int = 0
     settling: int = 0
@@ -78,6 +85,9 @@ class PipelineState:
             self.lookback.copy(),
             self.music,
             self.cut,
+            self.cuts,
+            self.word,
+            self.former,  # never written to
             self.before,  # never written to
             self.behind,
             self.settling,

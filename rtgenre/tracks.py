@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from rtgenre.former import Former
 from rtgenre.frontend.lookback import Lookback
 from rtgenre.pipeline_state import PipelineState
 from rtgenre.posterior.second import SecondOpinion
@@ -18,6 +19,9 @@ from rtgenre.posterior.smoothing import probabilities
 from rtgenre.records import TrackReason, TrackStart
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from rtgenre.frontend.stream import Frontend
     from rtgenre.hearing import Ear, Hearing
     from rtgenre.posterior.decision import DecisionPolicy, PolicySettings
@@ -49,6 +53,8 @@ class Tracks:
         self._second = SecondOpinion(settings, hops_per_s)
         self._settling = round(SETTLING_S * hops_per_s)
         self._same_cut = round(SAME_CUT_S * hops_per_s)
+        self._word = max(1, round(settings.change_word_s * hops_per_s))
+        self._smoothing = settings.smoothing_s * hops_per_s
 
     def init_state(self) -> PipelineState:
         """A stream that has heard nothing."""
@@ -99,18 +105,21 @@ class Tracks:
         (or nothing clearer is to be seen, as after a gap).
         """
         asked = state.unasked == 0 and state.cut > 0.0  # 0: nothing is known of it, yet
-        if asked and self._second.adopts(state.cut, state.young.heard):
+        if asked and self._second.adopts(state.word, state.young.heard):
             self._begin_track(TrackReason.CHANGE, state.young.heard, state)
+            state.former = self._former(state)
             self._ear.take_over(state.young, state.standing)
             state.decision = self._policy.begin_track(state.standing.heard, state.decision)
             state.before, state.cut, state.settling = None, 0.0, self._settling
+            state.cuts, state.word = (), 0.0
             state.resets += 1
 
     def forget(self, state: PipelineState) -> None:
         """Begin a new piece: nothing that was heard has a say in it."""
         self._ear.forget(state.standing)
         self._ear.forget(state.young)
-        state.before, state.unasked, state.behind, state.settling = None, 0, 0, 0
+        state.before, state.former, state.unasked, state.behind, state.settling = None, None, 0, 0, 0
+        state.cuts, state.word = (), 0.0
         state.probs, state.music, state.cut = state.standing.probs.copy(), state.standing.music, 0.0
         state.resets += 1
 
@@ -134,16 +143,35 @@ class Tracks:
             state.behind -= 1
 
     def _compare(self, state: PipelineState) -> None:
-        """How probable is a cut between the two states? So much the young one's word counts in what is said.
+        """How probable is a cut between the two states? So much, on average, counts the young one's word.
 
         Posteriors are pooled as they are smoothed: in logarithms. A mean of probabilities would be less sure than it
         is right.
         """
         one, other = state.standing, state.young
         another = None if state.behind else self._ear.another(state.before, other)
-        state.cut = cut = self._second.probability(one.probs, other.probs, another)
-        state.probs = probabilities((1.0 - cut) * one.smoother.mean + cut * other.smoother.mean)
-        state.music = (1.0 - cut) * one.music + cut * other.music
+        state.cut = self._second.probability(one.probs, other.probs, another)
+        state.cuts = () if another is None else (*state.cuts, state.cut)[-self._word :]
+        state.word = word = sum(state.cuts) / self._word
+        state.probs = probabilities((1.0 - word) * self._standing_says(state) + word * other.smoother.mean)
+        state.music = (1.0 - word) * one.music + word * other.music
+
+    def _standing_says(self, state: PipelineState) -> NDArray[np.float64]:
+        """Its smoothed log posterior; with that of the state whose place it took, as far as that was a mistake."""
+        one, former = state.standing, state.former
+        if former is None:
+            return one.smoother.mean
+        cut = self._second.probability(former.probs, one.probs, self._ear.another(former.before, one))
+        joined = former.joined(one.smoother.mean, one.heard, self._smoothing)
+        mean: NDArray[np.float64] = (1.0 - cut) * joined + cut * one.smoother.mean
+        return mean
+
+    def _former(self, state: PipelineState) -> Former | None:
+        """What the standing state says, before the young one takes its place; None where nothing is to compare with."""
+        if state.before is None:
+            return None
+        mean = self._standing_says(state).copy()
+        return Former(mean, probabilities(mean), state.before, state.standing.heard)
 
     def _begin_track(self, reason: TrackReason, hops: int, state: PipelineState) -> None:
         """Count a track whose last ``hops`` hops have been heard."""

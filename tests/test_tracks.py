@@ -134,7 +134,8 @@ class Levels:
 
 def open_pipeline(same_track: Levels | None, **settings: float) -> Pipeline:
     # Made-up sound has one value that changes where real sound has forty: no gain of it is like a track's.
-    asked = {"change_every_s": ASK / HOPS_PER_S, "change_gain": 0.0}
+    # What is probable counts at once, unless that is what is asked.
+    asked = {"change_every_s": ASK / HOPS_PER_S, "change_gain": 0.0, "change_word_s": 0.0}
     ours = {**asked, "margin": 0.08, "dwell_s": 1.0, "change_dwell_s": 0.5}
     policy = PolicySettings(**{**ours, **settings})
     compared = cast("SameTrack | None", same_track)

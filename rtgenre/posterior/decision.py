@@ -47,6 +47,7 @@ class PolicySettings:
         change_window_s: so far back that may be.
         change_gain: by so much must what was heard before and after be likelier as two than as one (``best_split``).
         change_least_s: so much of it must have been heard before anything is said of it.
+        change_word_s: over so long the probability of a cut is averaged before that state's word counts as much.
         change_adopt_s: having heard it for so long, the state that began there takes the place of the standing one …
         change_adopt: … where a cut is as probable as this.
         cut_bias: log odds that a track began there: what they are before any evidence (-100: never) …
@@ -74,6 +75,7 @@ class PolicySettings:
     change_window_s: Annotated[float, Meta(ge=1.0, le=30.0)] = 6.0
     change_gain: Annotated[float, Meta(ge=0.0, le=1000.0)] = 22.0
     change_least_s: Annotated[float, Meta(ge=0.7, le=10.0)] = 0.7
+    change_word_s: Seconds = 0.5
     change_adopt_s: Seconds = 1.2
     change_adopt: Fraction = 0.9
     cut_bias: Weight = -2.5

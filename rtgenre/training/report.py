@@ -22,8 +22,9 @@ This page was generated from `metrics.json` by `rtgenre train`; do not edit it.
 
 - **Network**: {parameters} parameters. MFCCs go through {encoder_layers} causal convolutions of {encoder_width}
   channels and running statistics (the encoder); its embedding, beside {n_features} features of the frontend, goes
-  through a committee of dense layers ({trunk}) and an LSTM of {hidden} beside it. All state is carried from hop to hop.
-{adapter}- **Features**: {features}; window {n_fft}, hop {hop} samples at {sample_rate} Hz; running means, spreads and deltas
+  through a committee of dense layers ({trunk}) and an LSTM of {hidden} beside it. All state is carried from hop to
+  hop.{adapter}
+- **Features**: {features}; window {n_fft}, hop {hop} samples at {sample_rate} Hz; running means, spreads and deltas
   ({running} s), correlations ({correlation} s), modulation energies ({modulation} s) and what the chroma is like in
   whatever key ({tonal} s). `model.json` has the exact definition; its fingerprint is checked at every start.
 - **Labels**: {labels}. Another output tells music from what is none.
@@ -78,10 +79,9 @@ Judge for yourself before commercial use.
 """
 
 
-_ADAPTER = """\
-- **Narrow channels**: where a frame sounds as if through a telephone or a small loudspeaker, a gate adds what an adapter
-  of rank {rank} has learned of such channels to the committee's layers; everything else was held fast meanwhile.
-"""
+_ADAPTER = """
+- **Narrow channels**: where a frame sounds as if through a telephone or a small loudspeaker, a gate adds what an
+  adapter of rank {rank} has learned of such channels to the committee's layers; all else was held fast meanwhile."""
 
 _CROSSED = """
 **All {clips} clips of {artists} artists**, each through the live pipeline by the network of the fold that never met its
