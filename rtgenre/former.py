@@ -35,6 +35,8 @@ class Former:
     def joined(self, mean: NDArray[np.float64], heard: int, time_constant: float) -> NDArray[np.float64]:
         """What would be said if no track had begun, about as one smoothing over both would have it.
 
+        That is a plain mean of what was heard until it has heard its time constant, and forgets from there on.
+
         Args:
             mean: (n_labels,) of the state that took the place.
             heard: hops that it has heard, at least 1.
@@ -43,7 +45,7 @@ class Former:
         Returns:
             (n_labels,) float64, a new array.
         """
-        old = min(self.heard, time_constant) * math.exp(-heard / time_constant)
-        new = min(heard, time_constant)
-        both: NDArray[np.float64] = (old * self.mean + new * mean) / (old + new)
+        plainly = min(heard, max(0.0, time_constant - self.heard))
+        share = self.heard / (self.heard + plainly) * math.exp((plainly - heard) / time_constant)
+        both: NDArray[np.float64] = share * self.mean + (1.0 - share) * mean
         return both

@@ -21,6 +21,7 @@ from rtgenre.model.architecture import IMPRINT
 from rtgenre.pipeline import Pipeline, PipelineState
 from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import PolicySettings
+from rtgenre.posterior.smoothing import probabilities
 from rtgenre.records import Posterior, State, TrackReason
 from rtgenre.tracks import SAME_CUT_S, SETTLING_S
 from rtgenre.training.evaluation.listen import Listener, Task
@@ -518,6 +519,7 @@ def test_a_reset_leaves_nothing_to_compare_with() -> None:
     state.settling = 5
     pipeline.reset(state)
     assert (state.young.heard, state.behind, state.cut, state.before, state.unasked) == (0, 0, 0.0, None, 0)
+    assert (state.cuts, state.word, state.former) == ((), 0.0, None)
     assert (state.settling, state.changing) == (0, False)
     hops = hear(pipeline, spectra(("metal", 2.6)), state)
     assert state.young.heard == 0, "too little is known of the standing one"
@@ -539,6 +541,85 @@ def test_the_young_state_counts_as_much_as_a_cut_is_probable() -> None:
     assert cuts[-1] > 0.9
     assert hop.track == 1, "a track is reported once it is sure"
     assert hop.decision.label == "metal", "but said at once"
+
+
+def test_a_suspicion_counts_as_far_as_it_has_lasted() -> None:
+    pipeline = make(change_word_s=6 / HOPS_PER_S, change_adopt_s=3600.0, smoothing_s=3600.0)
+    state = pipeline.init_state()
+    hear(pipeline, spectra(("disco", asks(20))), state)
+    words, cuts = [], []
+    for spectrum in spectra(("metal", asks(2))):
+        hop = pipeline.hop_of_power(spectrum, state)
+        cuts.append(state.cut)
+        words.append(state.word)
+        mixed = state.standing.probs ** (1.0 - state.word) * state.young.probs**state.word
+        np.testing.assert_allclose(hop.probs, mixed / mixed.sum(), atol=1e-6)
+    known = next(i for i, cut in enumerate(cuts) if cut)
+    assert min(cuts[known:]) > 0.99
+    np.testing.assert_allclose(words[: known + 6], [0.0] * known + [k / 6 for k in range(1, 7)], atol=0.01)
+    assert min(words[known + 6 :]) > 0.99
+
+
+def test_no_track_begins_on_a_suspicion_that_has_not_lasted() -> None:
+    power = spectra(("disco", asks(20)), ("metal", asks(6)))
+    reported = {}
+    for lasts in (1, ASK, 2 * ASK):
+        pipeline = make(change_word_s=lasts / HOPS_PER_S, change_adopt_s=0.0)
+        [change] = changes(hear(pipeline, power, pipeline.init_state()))
+        reported[lasts] = change.hop // ASK
+    assert reported[1] < reported[ASK] < reported[2 * ASK]
+
+
+class Mistaken(Levels):
+    """Takes what it has heard little of for another track, and knows better later."""
+
+    knows_after = 4 * ASK
+
+    def another(self, before: np.ndarray, now: np.ndarray, heard: int) -> float:
+        said = super().another(before, now, heard)
+        return said if heard < self.knows_after else -SURE
+
+
+def test_a_change_that_was_none_is_taken_back() -> None:
+    pipeline = open_pipeline(Mistaken(), smoothing_onset_s=0.0, cut_divergence=0.0)
+    state = pipeline.init_state()
+    hops = hear(pipeline, spectra(("disco", asks(20)), ("metal", asks(12))), state)
+    [change] = changes(hops)
+    told = [h.decision.label for h in hops]
+    known = 20 * ASK + Mistaken.knows_after
+    assert told[change.hop + ASK : known - 1] == ["metal"] * (known - 1 - change.hop - ASK)
+    assert state.former is not None
+    joined = state.former.joined(state.standing.smoother.mean, state.standing.heard, 20.0 * HOPS_PER_S)
+    np.testing.assert_allclose(hops[-1].probs, probabilities(joined), atol=1e-4)
+    assert told[-1] == "disco", "much more was heard of it, and it is one track"
+    assert hops[-1].track == 2, "what was announced stands"
+    assert hops[known - 2].probs[LABELS.index("disco")] < 0.1
+    assert hops[known].probs[LABELS.index("disco")] > 0.9
+
+
+def test_a_change_that_was_one_leaves_nothing_of_the_track_before() -> None:
+    pipeline, alone = make(), make()
+    power = spectra(("disco", asks(20)), ("metal", asks(20)))
+    hops = hear(pipeline, power, state := pipeline.init_state())
+    [change] = changes(hops)
+    assert change.track_start is not None
+    assert state.former is not None
+    theirs = hear(alone, power[change.track_start.hop :], alone.init_state())[change.hop - change.track_start.hop :]
+    np.testing.assert_allclose([h.probs for h in hops[change.hop :]], [h.probs for h in theirs], atol=1e-3)
+
+
+def test_what_is_kept_of_a_track_is_what_was_said_of_it() -> None:
+    """Also where that was itself a change taken back."""
+    pipeline = open_pipeline(Mistaken(), smoothing_onset_s=0.0, cut_divergence=0.0)
+    state = pipeline.init_state()
+    hear(pipeline, spectra(("disco", asks(20)), ("metal", asks(12))), state)
+    first = state.former
+    hops = hear(pipeline, spectra(("blues", asks(3))), state)
+    [change] = changes(hops)
+    assert state.former is not None
+    assert state.former is not first
+    assert state.former.probs.argmax() == LABELS.index("disco")
+    assert change.track == 3
 
 
 def test_nothing_is_said_of_a_young_state_that_has_heard_less_than_the_least() -> None:
