@@ -35,6 +35,7 @@ COMMAND_LINE = "command line"
 _AT_LEAST = (
     ("not_music_leave", "not_music_enter", "not_music would end where it begins"),
     ("change_window_s", "change_adopt_s", "no change of track would ever be recognised"),
+    ("change_window_s", "change_word_s", "no change of track would ever be recognised"),
 )
 
 

@@ -7,30 +7,48 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from rtgenre.records import FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True)
 class Former:
-    """What was said by the state whose place was taken. Nothing in it is ever written to.
+    """What was said by the state whose place was taken.
 
     Attributes:
         mean: (n_labels,) float64, its smoothed log posterior.
         probs: (n_labels,) float32, the same as probabilities.
         before: (n_traits,) float32, by which it is compared: just before the cut.
-        heard: hops that it had heard.
+        heard: hops that it had heard; 0: there is none.
     """
 
     mean: NDArray[np.float64]
     probs: FloatArray
     before: FloatArray
-    heard: int
+    heard: int = 0
+
+    @classmethod
+    def of_size(cls, n_labels: int, n_traits: int) -> Self:
+        """None, but room for one: nothing is allocated while sound is heard."""
+        return cls(np.zeros(n_labels), np.zeros(n_labels, np.float32), np.zeros(n_traits, np.float32))
+
+    def keep(self, mean: NDArray[np.float64], probs: FloatArray, before: FloatArray, heard: int) -> None:
+        """Instead of what was kept until now, copies of what is given; see the attributes."""
+        self.mean[:], self.probs[:], self.before[:], self.heard = mean, probs, before, heard
+
+    def clear(self) -> None:
+        """Forget it."""
+        self.heard = 0
+
+    def copy(self) -> Self:
+        """A snapshot that shares nothing."""
+        return type(self)(self.mean.copy(), self.probs.copy(), self.before.copy(), self.heard)
 
     def joined(self, mean: NDArray[np.float64], heard: int, time_constant: float) -> NDArray[np.float64]:
         """What would be said if no track had begun, about as one smoothing over both would have it.

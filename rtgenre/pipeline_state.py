@@ -28,13 +28,13 @@ class PipelineState:
         cut: probability that a track began where the young state began; 0 where there is none.
         cuts: that of the last hops for which it was known, without a break.
         word: how much the young state's word counts, from 0 to 1.
-        former: what was said before the standing state took the place of another; None where it did not.
         before: (n_traits,) of the standing state just before the young one began; None: nothing to compare it with.
         behind: hops that the young state has yet to hear again; until then it has no say.
         settling: hops for which the genre of the track before still deserves no benefit of the doubt.
         unasked: hops since it was last asked where another track would have begun.
         decision: the policy's memory.
         lookback: spectra of the last seconds, to be heard again if another track is found to have begun in them.
+        former: what was said before the standing state took the place of another, where it did.
         track: number of the track, from 1; 0 before any sound.
         track_start: where it begins, None before any sound.
         next_track: why the next sound will be another track, where it will be.
@@ -46,11 +46,11 @@ class PipelineState:
     probs: FloatArray
     decision: DecisionState
     lookback: Lookback
+    former: Former
     music: float = 0.5
     cut: float = 0.0
     cuts: tuple[float, ...] = ()
     word: float = 0.0
-    former: Former | None = None
     before: FloatArray | None = None
     behind: int = 0
     settling: int = 0
@@ -83,11 +83,11 @@ class PipelineState:
             self.probs.copy(),
             self.decision.copy(),
             self.lookback.copy(),
+            self.former.copy(),
             self.music,
             self.cut,
             self.cuts,
             self.word,
-            self.former,  # never written to
             self.before,  # never written to
             self.behind,
             self.settling,

@@ -60,7 +60,8 @@ class Tracks:
         """A stream that has heard nothing."""
         standing, young = self._ear.init_state(), self._ear.init_state()
         lookback = Lookback.of_size(self._ear.window, self._frontend.row_size)
-        return PipelineState(standing, young, standing.probs.copy(), self._policy.init_state(), lookback)
+        former = Former.of_size(standing.probs.size, standing.traits.size)
+        return PipelineState(standing, young, standing.probs.copy(), self._policy.init_state(), lookback, former)
 
     def warm(self) -> None:
         """Compile or load what a hop may need only later."""
@@ -107,7 +108,7 @@ class Tracks:
         asked = state.unasked == 0 and state.cut > 0.0  # 0: nothing is known of it, yet
         if asked and self._second.adopts(state.word, state.young.heard):
             self._begin_track(TrackReason.CHANGE, state.young.heard, state)
-            state.former = self._former(state)
+            self._keep_former(state)
             self._ear.take_over(state.young, state.standing)
             state.decision = self._policy.begin_track(state.standing.heard, state.decision)
             state.before, state.cut, state.settling = None, 0.0, self._settling
@@ -118,7 +119,8 @@ class Tracks:
         """Begin a new piece: nothing that was heard has a say in it."""
         self._ear.forget(state.standing)
         self._ear.forget(state.young)
-        state.before, state.former, state.unasked, state.behind, state.settling = None, None, 0, 0, 0
+        state.before, state.unasked, state.behind, state.settling = None, 0, 0, 0
+        state.former.clear()
         state.cuts, state.word = (), 0.0
         state.probs, state.music, state.cut = state.standing.probs.copy(), state.standing.music, 0.0
         state.resets += 1
@@ -159,19 +161,20 @@ class Tracks:
     def _standing_says(self, state: PipelineState) -> NDArray[np.float64]:
         """Its smoothed log posterior; with that of the state whose place it took, as far as that was a mistake."""
         one, former = state.standing, state.former
-        if former is None:
+        if not former.heard:
             return one.smoother.mean
         cut = self._second.probability(former.probs, one.probs, self._ear.another(former.before, one))
         joined = former.joined(one.smoother.mean, one.heard, self._smoothing)
         mean: NDArray[np.float64] = (1.0 - cut) * joined + cut * one.smoother.mean
         return mean
 
-    def _former(self, state: PipelineState) -> Former | None:
-        """What the standing state says, before the young one takes its place; None where nothing is to compare with."""
-        if state.before is None:
-            return None
-        mean = self._standing_says(state).copy()
-        return Former(mean, probabilities(mean), state.before, state.standing.heard)
+    def _keep_former(self, state: PipelineState) -> None:
+        """What the standing state says, before the young one takes its place."""
+        if state.before is None:  # nothing to compare it with
+            state.former.clear()
+            return
+        mean = self._standing_says(state)
+        state.former.keep(mean, probabilities(mean), state.before, state.standing.heard)
 
     def _begin_track(self, reason: TrackReason, hops: int, state: PipelineState) -> None:
         """Count a track whose last ``hops`` hops have been heard."""

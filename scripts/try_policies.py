@@ -127,6 +127,7 @@ class Remembered:
 
     probs: FloatArray
     smoother: Mean
+    traits: FloatArray
     frontend: Clock = field(default_factory=Clock)
     music: float = 0.5
     frame: tuple[None, ...] = (None,)
@@ -174,7 +175,8 @@ class RecordedEar:
     def init_state(self) -> Remembered:
         """Nothing heard yet."""
         none = np.full(self._n_labels, 1.0 / self._n_labels)
-        return Remembered(none.astype(np.float32), Mean(np.log(none)))
+        n_traits = 0 if self._same_track is None else self._same_track.n_traits
+        return Remembered(none.astype(np.float32), Mean(np.log(none)), np.zeros(n_traits, np.float32))
 
     def understand(self, state: Remembered) -> None:
         """Say what was recorded."""

@@ -22,14 +22,25 @@ def smoothed(said: list[np.ndarray]) -> SmootherState:
 def test_what_is_joined_is_about_what_one_smoothing_says(old: int, new: int) -> None:
     one = smoothed([OLD] * old + [NEW] * new).mean
     mean = smoothed([OLD] * old).mean
-    former = Former(mean, probabilities(mean), np.zeros(1, np.float32), old)
+    former = Former.of_size(3, 1)
+    former.keep(mean, probabilities(mean), np.ones(1, np.float32), old)
     joined = former.joined(smoothed([NEW] * new).mean, new, 20.0 * HOPS_PER_S)
     np.testing.assert_allclose(joined, one, atol=0.01)
 
 
-def test_nothing_is_written_to_what_is_kept() -> None:
+def test_what_is_kept_is_a_copy_and_a_snapshot_is_another() -> None:
     mean = OLD.copy()
-    former = Former(mean, probabilities(mean), np.zeros(1, np.float32), 50)
+    former = Former.of_size(3, 2)
+    assert former.heard == 0
+    former.keep(mean, probabilities(mean), np.array([1.0, 2.0], np.float32), 50)
+    snapshot = former.copy()
+    mean += 1.0
     joined = former.joined(NEW, 10, 200.0)
     joined += 1.0
-    np.testing.assert_array_equal(former.mean, OLD)
+    former.keep(NEW, probabilities(NEW), np.zeros(2, np.float32), 7)
+    former.clear()
+    assert former.heard == 0
+    np.testing.assert_array_equal(snapshot.mean, OLD)
+    np.testing.assert_array_equal(snapshot.probs, probabilities(OLD))
+    np.testing.assert_array_equal(snapshot.before, [1.0, 2.0])
+    assert snapshot.heard == 50

@@ -519,7 +519,7 @@ def test_a_reset_leaves_nothing_to_compare_with() -> None:
     state.settling = 5
     pipeline.reset(state)
     assert (state.young.heard, state.behind, state.cut, state.before, state.unasked) == (0, 0, 0.0, None, 0)
-    assert (state.cuts, state.word, state.former) == ((), 0.0, None)
+    assert (state.cuts, state.word, state.former.heard) == ((), 0.0, 0)
     assert (state.settling, state.changing) == (0, False)
     hops = hear(pipeline, spectra(("metal", 2.6)), state)
     assert state.young.heard == 0, "too little is known of the standing one"
@@ -554,20 +554,22 @@ def test_a_suspicion_counts_as_far_as_it_has_lasted() -> None:
         words.append(state.word)
         mixed = state.standing.probs ** (1.0 - state.word) * state.young.probs**state.word
         np.testing.assert_allclose(hop.probs, mixed / mixed.sum(), atol=1e-6)
-    known = next(i for i, cut in enumerate(cuts) if cut)
-    assert min(cuts[known:]) > 0.99
-    np.testing.assert_allclose(words[: known + 6], [0.0] * known + [k / 6 for k in range(1, 7)], atol=0.01)
-    assert min(words[known + 6 :]) > 0.99
+    probable = next(i for i, cut in enumerate(cuts) if cut > 0.5)
+    assert max(cuts[:probable]) < 0.01
+    assert min(cuts[probable:]) > 0.99
+    rising = [k / 6 for k in range(1, 7)]
+    np.testing.assert_allclose(words[: probable + 6], [0.0] * probable + rising, atol=0.01)
+    assert min(words[probable + 6 :]) > 0.99
 
 
 def test_no_track_begins_on_a_suspicion_that_has_not_lasted() -> None:
     power = spectra(("disco", asks(20)), ("metal", asks(6)))
     reported = {}
-    for lasts in (1, ASK, 2 * ASK):
+    for lasts in (1, 2 * ASK, 3 * ASK):
         pipeline = make(change_word_s=lasts / HOPS_PER_S, change_adopt_s=0.0)
         [change] = changes(hear(pipeline, power, pipeline.init_state()))
         reported[lasts] = change.hop // ASK
-    assert reported[1] < reported[ASK] < reported[2 * ASK]
+    assert reported == {1: 21, 2 * ASK: 22, 3 * ASK: 23}, "of the questions, which"
 
 
 class Mistaken(Levels):
@@ -588,13 +590,13 @@ def test_a_change_that_was_none_is_taken_back() -> None:
     told = [h.decision.label for h in hops]
     known = 20 * ASK + Mistaken.knows_after
     assert told[change.hop + ASK : known - 1] == ["metal"] * (known - 1 - change.hop - ASK)
-    assert state.former is not None
+    assert state.former.heard == 20 * ASK + 2 * ASK
     joined = state.former.joined(state.standing.smoother.mean, state.standing.heard, 20.0 * HOPS_PER_S)
     np.testing.assert_allclose(hops[-1].probs, probabilities(joined), atol=1e-4)
     assert told[-1] == "disco", "much more was heard of it, and it is one track"
     assert hops[-1].track == 2, "what was announced stands"
     assert hops[known - 2].probs[LABELS.index("disco")] < 0.1
-    assert hops[known].probs[LABELS.index("disco")] > 0.9
+    assert hops[known].probs[LABELS.index("disco")] > 0.8
 
 
 def test_a_change_that_was_one_leaves_nothing_of_the_track_before() -> None:
@@ -603,7 +605,7 @@ def test_a_change_that_was_one_leaves_nothing_of_the_track_before() -> None:
     hops = hear(pipeline, power, state := pipeline.init_state())
     [change] = changes(hops)
     assert change.track_start is not None
-    assert state.former is not None
+    assert state.former.heard
     theirs = hear(alone, power[change.track_start.hop :], alone.init_state())[change.hop - change.track_start.hop :]
     np.testing.assert_allclose([h.probs for h in hops[change.hop :]], [h.probs for h in theirs], atol=1e-3)
 
@@ -612,12 +614,10 @@ def test_what_is_kept_of_a_track_is_what_was_said_of_it() -> None:
     """Also where that was itself a change taken back."""
     pipeline = open_pipeline(Mistaken(), smoothing_onset_s=0.0, cut_divergence=0.0)
     state = pipeline.init_state()
-    hear(pipeline, spectra(("disco", asks(20)), ("metal", asks(12))), state)
-    first = state.former
+    hear(pipeline, spectra(("disco", asks(20)), ("metal", asks(6))), state)
+    assert state.former.heard
     hops = hear(pipeline, spectra(("blues", asks(3))), state)
     [change] = changes(hops)
-    assert state.former is not None
-    assert state.former is not first
     assert state.former.probs.argmax() == LABELS.index("disco")
     assert change.track == 3
 
