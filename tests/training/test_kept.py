@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pytest
 
 from rtgenre.frontend import kernels
 from rtgenre.model import network
-from rtgenre.training import fit, material, outcome, segments, spectra
+from rtgenre.training import fit, fit_adapter, material, outcome, segments, spectra
 from rtgenre.training.distil import Distilled
 from rtgenre.training.kept import FRONTEND_CODE, fingerprint
 from rtgenre.training.material import open_material
@@ -44,10 +46,10 @@ def test_a_fit_is_kept_under_the_encoders_weights_not_where_they_came_from(corpu
     other = Distilled({**zeros, name: zeros[name] + 1.0}, [])
     taught = small(corpus_file, tmp_path / "teacher.npz", tmp_path)
     taken = small(corpus_file, None, tmp_path, encoder_from=tmp_path / "model")
-    key = outcome.key_of(opened, Distilled(zeros, []), taught)
-    assert outcome.key_of(opened, Distilled(dict(reversed(zeros.items())), [{"epoch": 0}]), taken) == key
-    assert outcome.key_of(opened, other, taught) != key
-    assert outcome.key_of(opened, Distilled(zeros, []), small(corpus_file, None, tmp_path, seed=2)) != key
+    key = outcome.base_key(opened, Distilled(zeros, []), taught)
+    assert outcome.base_key(opened, Distilled(dict(reversed(zeros.items())), [{"epoch": 0}]), taken) == key
+    assert outcome.base_key(opened, other, taught) != key
+    assert outcome.base_key(opened, Distilled(zeros, []), small(corpus_file, None, tmp_path, seed=2)) != key
 
 
 @pytest.mark.parametrize("module", [fit, material, network, segments, spectra], ids=lambda module: module.__name__)
@@ -56,8 +58,29 @@ def test_a_fit_is_kept_under_its_code(
 ) -> None:
     opened = open_material(corpus_file, None, SPEC, quiet=True)
     settings, encoder = small(corpus_file, None, tmp_path), Distilled({}, [])
-    key = outcome.key_of(opened, encoder, settings)
+    key = outcome.base_key(opened, encoder, settings)
     edited = tmp_path / "edited.py"
     edited.write_text("edited")
     monkeypatch.setattr(module, "__file__", str(edited))
-    assert outcome.key_of(opened, encoder, settings) != key
+    assert outcome.base_key(opened, encoder, settings) != key
+
+
+def test_a_whole_fit_is_kept_under_its_adapter_too(
+    corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, encoder = open_material(corpus_file, None, SPEC, quiet=True), Distilled({}, [])
+    settings = small(corpus_file, None, tmp_path)
+    base = outcome.base_key(opened, encoder, settings)
+    without = dataclasses.replace(settings, architecture=msgspec.structs.replace(SMALL, adapter=0))
+    assert outcome.base_key(opened, encoder, without) == base, "the trunk is fitted before there is an adapter"
+    assert outcome.fit_key(base, without) == base
+    wider = dataclasses.replace(settings, architecture=msgspec.structs.replace(SMALL, adapter=16))
+    fewer = dataclasses.replace(settings, narrow=dataclasses.replace(settings.narrow, copies=2))
+    other = dataclasses.replace(settings, adapter=dataclasses.replace(settings.adapter, gate_c=0.5))
+    keys = {outcome.fit_key(base, one) for one in (settings, without, wider, fewer, other)}
+    assert len(keys) == 5
+    edited = tmp_path / "edited.py"
+    edited.write_text("edited")
+    key = outcome.fit_key(base, settings)
+    monkeypatch.setattr(fit_adapter, "__file__", str(edited))
+    assert outcome.fit_key(base, settings) != key
