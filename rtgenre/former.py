@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from rtgenre.posterior.smoothing import probabilities
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -38,9 +40,9 @@ class Former:
         """None, but room for one: nothing is allocated while sound is heard."""
         return cls(np.zeros(n_labels), np.zeros(n_labels, np.float32), np.zeros(n_traits, np.float32))
 
-    def keep(self, mean: NDArray[np.float64], probs: FloatArray, before: FloatArray, heard: int) -> None:
+    def keep(self, mean: NDArray[np.float64], before: FloatArray, heard: int) -> None:
         """Instead of what was kept until now, copies of what is given; see the attributes."""
-        self.mean[:], self.probs[:], self.before[:], self.heard = mean, probs, before, heard
+        self.mean[:], self.probs[:], self.before[:], self.heard = mean, probabilities(mean), before, heard
 
     def clear(self) -> None:
         """Forget it."""

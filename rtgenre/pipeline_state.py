@@ -28,7 +28,8 @@ class PipelineState:
         cut: probability that a track began where the young state began; 0 where there is none.
         cuts: that of the last hops for which it was known, without a break.
         word: how much the young state's word counts, from 0 to 1.
-        before: (n_traits,) of the standing state just before the young one began; None: nothing to compare it with.
+        before: (n_traits,) of the standing state just before the young one began, while there is one; None: nothing to
+            compare it with.
         behind: hops that the young state has yet to hear again; until then it has no say.
         settling: hops for which the genre of the track before still deserves no benefit of the doubt.
         unasked: hops since it was last asked where another track would have begun.

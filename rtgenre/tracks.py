@@ -111,8 +111,8 @@ class Tracks:
             self._keep_former(state)
             self._ear.take_over(state.young, state.standing)
             state.decision = self._policy.begin_track(state.standing.heard, state.decision)
-            state.before, state.cut, state.settling = None, 0.0, self._settling
-            state.cuts, state.word = (), 0.0
+            state.settling = self._settling
+            self._clear_suspicion(state)
             state.resets += 1
 
     def forget(self, state: PipelineState) -> None:
@@ -121,9 +121,14 @@ class Tracks:
         self._ear.forget(state.young)
         state.before, state.unasked, state.behind, state.settling = None, 0, 0, 0
         state.former.clear()
-        state.cuts, state.word = (), 0.0
-        state.probs, state.music, state.cut = state.standing.probs.copy(), state.standing.music, 0.0
+        self._clear_suspicion(state)
+        state.probs, state.music = state.standing.probs.copy(), state.standing.music
         state.resets += 1
+
+    @staticmethod
+    def _clear_suspicion(state: PipelineState) -> None:
+        """There is no young state: nothing is known of a cut."""
+        state.cut, state.cuts, state.word = 0.0, (), 0.0
 
     def _begin_young(self, new_hops: int, state: PipelineState) -> None:
         """Let the young state hear the last hops anew, as if all had begun there, unless that is what it does."""
@@ -174,7 +179,7 @@ class Tracks:
             state.former.clear()
             return
         mean = self._standing_says(state)
-        state.former.keep(mean, probabilities(mean), state.before, state.standing.heard)
+        state.former.keep(mean, state.before, state.standing.heard)
 
     def _begin_track(self, reason: TrackReason, hops: int, state: PipelineState) -> None:
         """Count a track whose last ``hops`` hops have been heard."""

@@ -23,7 +23,7 @@ def test_what_is_joined_is_about_what_one_smoothing_says(old: int, new: int) -> 
     one = smoothed([OLD] * old + [NEW] * new).mean
     mean = smoothed([OLD] * old).mean
     former = Former.of_size(3, 1)
-    former.keep(mean, probabilities(mean), np.ones(1, np.float32), old)
+    former.keep(mean, np.ones(1, np.float32), old)
     joined = former.joined(smoothed([NEW] * new).mean, new, 20.0 * HOPS_PER_S)
     np.testing.assert_allclose(joined, one, atol=0.01)
 
@@ -32,12 +32,12 @@ def test_what_is_kept_is_a_copy_and_a_snapshot_is_another() -> None:
     mean = OLD.copy()
     former = Former.of_size(3, 2)
     assert former.heard == 0
-    former.keep(mean, probabilities(mean), np.array([1.0, 2.0], np.float32), 50)
+    former.keep(mean, np.array([1.0, 2.0], np.float32), 50)
     snapshot = former.copy()
     mean += 1.0
     joined = former.joined(NEW, 10, 200.0)
     joined += 1.0
-    former.keep(NEW, probabilities(NEW), np.zeros(2, np.float32), 7)
+    former.keep(NEW, np.zeros(2, np.float32), 7)
     former.clear()
     assert former.heard == 0
     np.testing.assert_array_equal(snapshot.mean, OLD)

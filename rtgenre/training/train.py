@@ -237,9 +237,8 @@ class _Trainer:
         )
         if self._settings.architecture.adapter:
             self._adapt(network, name, learn, seed, log)
-        tensors = {k: value.detach().numpy().copy() for k, value in network.state_dict().items()}
         heard = None if held is None else self._heard(network, self._material.held_out(held))
-        fitted = dataclasses.replace(base, tensors=tensors, log=log, heard=heard)
+        fitted = dataclasses.replace(base, tensors=_tensors(network), log=log, heard=heard)
         _write_fitted(path, fitted)
         if held is not None:
             figures = self.figures(fitted, seed)
@@ -260,8 +259,7 @@ class _Trainer:
         if path.exists():
             with np.load(path, allow_pickle=False) as arrays:
                 return dict(arrays)
-        torch.use_deterministic_algorithms(True)
-        torch.set_num_threads(settings.fit.threads)
+        self._same_sums()
         if not self._pairs:
             self._pairs = list(cached_pairs(sets_of(material), settings.spec, pairs, normal, settings.jobs))
             self._say("two states of every clip have heard it")
@@ -285,8 +283,7 @@ class _Trainer:
         if path.exists():
             return _read_fitted(path)
         settings, material = self._settings, self._material
-        torch.use_deterministic_algorithms(True)
-        torch.set_num_threads(settings.fit.threads)
+        self._same_sums()
         parts = self._encode(len(self._parts))
         rng = np.random.default_rng(seed)
         teach = material.teaching(learn)
@@ -297,16 +294,14 @@ class _Trainer:
         report = self._reporter(name, log)
         fit.fit_trunk(network, chosen, settings.fit, rng, report)
         fit.fit_lstm(network, chosen, settings.fit.lstm, rng, report)
-        tensors = {k: value.detach().numpy().copy() for k, value in network.state_dict().items()}
-        fitted = Fitted(tensors, *self._normal, log, None)
+        fitted = Fitted(_tensors(network), *self._normal, log, None)
         _write_fitted(path, fitted)
         return fitted
 
     def _adapt(self, network: GenreNet, name: str, learn: BoolArray, seed: int, log: list[dict[str, Any]]) -> None:
         """Fit the adapter of a network on the same clips."""
         settings, material = self._settings, self._material
-        torch.use_deterministic_algorithms(True)
-        torch.set_num_threads(settings.fit.threads)
+        self._same_sums()
         if self._hops is None:
             n_usual = settings.adapter.usual_copies * len(set(settings.segments.lengths))
             usual = [Chosen.all_of(part) for part in self._encode(n_usual)]
@@ -319,6 +314,11 @@ class _Trainer:
         torch.manual_seed(seed)
         rng = np.random.default_rng((seed, 1))
         fit_adapter(network, usual_hops, narrow_hops, settings.adapter, rng, self._reporter(name, log))
+
+    def _same_sums(self) -> None:
+        """Let torch sum in one order, so that a seed gives one network."""
+        torch.use_deterministic_algorithms(True)
+        torch.set_num_threads(self._settings.fit.threads)
 
     def _reporter(self, name: str, log: list[dict[str, Any]]) -> Callable[[dict[str, Any]], None]:
         def report(figures: dict[str, Any]) -> None:
@@ -358,6 +358,10 @@ class _Trainer:
             joined=fit.answers(network, joined, pairs),
             change=joined.change[pairs],
         )
+
+
+def _tensors(network: GenreNet) -> dict[str, FloatArray]:
+    return {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
 
 
 def _write_fitted(path: Path, fitted: Fitted) -> None:

@@ -2,30 +2,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 
-from rtgenre.model.architecture import Architecture
 from rtgenre.model.network import GenreNet
 from rtgenre.training.fit import Hops, StageSettings
 from rtgenre.training.fit_adapter import AdapterSettings, fit_adapter
+from tests.model.small import SMALL
 
 N_FEATURES, N_LABELS, N = 24, 2, 4000
-SHAPE = Architecture(
-    encoder_inputs=8,
-    encoder_width=8,
-    encoder_layers=1,
-    pooling_s=3.0,
-    encoder_head=8,
-    embedding=8,
-    embedding_s=10.0,
-    trunk=16,
-    hidden=8,
-    layers=1,
-    input_clip=5.0,
-    adapter=8,
-)
+SHAPE = msgspec.structs.replace(SMALL, embedding=8, trunk=16, hidden=8, adapter=8)
 SETTINGS = AdapterSettings(
     stage=StageSettings(epochs=12, batch=64, learning_rate=2e-2, input_dropout=0.0, dropout=0.0, noise=0.0, share=1.0),
     gate_hops=1000,
