@@ -6,7 +6,7 @@ import asyncio
 import errno
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 MAILBOX_MESSAGES = 1024
 START_TIMEOUT_S = 5.0
+SETTLE_S = 0.02  # from accepting a connection to knowing of it asyncio goes round its loop a few times
 
 
 class WebOutput:
@@ -115,17 +116,25 @@ class WebOutput:
         application.on_response_prepare.append(pages.add_headers)
         runner = web.AppRunner(application, access_log=None, logger=log, shutdown_timeout=1.0)
         await runner.setup()
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
         try:
-            await web.TCPSite(runner, self._settings.host.strip("[]"), self._settings.port).start()
-            self.address = _address(self._settings.host, runner.addresses[0][1])
+            await self._answer(runner)
+        finally:
+            await runner.cleanup()
+
+    async def _answer(self, runner: web.AppRunner) -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        # Not aiohttp's own site: it closes the port on those who were just let in, and nobody hangs up on them.
+        server = cast("web.Server", runner.server)  # there is one, since it was set up
+        port = await loop.create_server(server, self._settings.host.strip("[]"), self._settings.port)
+        try:
+            self.address = _address(self._settings.host, port.sockets[0].getsockname()[1])
             loop.add_reader(self.mailbox.fileno(), self._pass_on, ended)
             self._started.set()
             await ended.wait()
         finally:
             loop.remove_reader(self.mailbox.fileno())
+            await _let_nobody_in(port)
             await self._clients.close()
-            await runner.cleanup()
 
     def _pass_on(self, ended: asyncio.Event) -> None:
         # Asked before draining: what was put before the close is then drained below.
@@ -137,6 +146,15 @@ class WebOutput:
             message = self._hub.last[envelope.topic].message
             if isinstance(message, wire.PosteriorMessage):
                 self._metrics.observe(message)
+
+
+async def _let_nobody_in(port: asyncio.Server) -> None:
+    """Close a port, once everybody who was let in is known to the server, which hangs up on those whom it knows."""
+    loop = asyncio.get_running_loop()
+    for listening in port.sockets:
+        loop.remove_reader(listening)
+    await asyncio.sleep(SETTLE_S)
+    port.close()
 
 
 def _address(host: str, port: int) -> str:

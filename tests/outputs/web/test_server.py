@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import json
 import re
 import socket
+import threading
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -176,6 +180,29 @@ def test_it_says_goodbye() -> None:
     start = time.monotonic()
     assert asyncio.run(scenario()) == aiohttp.WSCloseCode.GOING_AWAY
     assert time.monotonic() - start < 10
+
+
+def test_who_knocks_while_it_closes_is_turned_away() -> None:
+    """A connection that the port took and nobody knew of would stay open, with nobody behind it."""
+
+    def knock(address: tuple[str, int], ended: threading.Event) -> None:
+        with contextlib.ExitStack() as mine, contextlib.suppress(OSError):
+            while not ended.is_set():
+                mine.enter_context(socket.create_connection(address, timeout=0.5))
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        for _ in range(20):  # that many, for one in three or so hits the moment
+            ended = threading.Event()
+            with started() as output:
+                host, port = output.address.removeprefix("http://").split(":")
+                knocking = threading.Thread(target=knock, args=((host, int(port)), ended))
+                knocking.start()
+                time.sleep(0.02)
+            ended.set()
+            knocking.join()
+        gc.collect()
+    assert not [warning.message for warning in told if "transport" in str(warning.message)]
 
 
 def test_a_port_in_use_is_one_error() -> None:
