@@ -74,11 +74,11 @@ def test_environment_values_are_toml_where_the_setting_is_not_text() -> None:
         ),
         (
             "[posterior]\nchange_adopt_s = 7.0\n",
-            ["posterior.change_window_s (default) is 6.0", "config.toml), 7.0", "let change_window_s be at least"],
+            ["posterior.change_window_s (default) is 9.0", "config.toml), 7.0", "let change_window_s be at least"],
         ),
         (
             "[posterior]\nchange_word_s = 8.0\n",
-            ["posterior.change_window_s (default) is 6.0", "config.toml), 8.0", "let change_window_s be at least"],
+            ["posterior.change_window_s (default) is 9.0", "config.toml), 8.0", "let change_window_s be at least"],
         ),
         ("[model\n", ["not valid TOML", "line 1"]),
     ],

@@ -72,13 +72,13 @@ class PolicySettings:
     not_music_dwell_s: Seconds = 1.0
     not_music_leave: Fraction = 0.5
     change_every_s: Seconds = 0.5
-    change_window_s: Annotated[float, Meta(ge=1.0, le=30.0)] = 6.0
+    change_window_s: Annotated[float, Meta(ge=1.0, le=30.0)] = 9.0
     change_gain: Annotated[float, Meta(ge=0.0, le=1000.0)] = 22.0
     change_least_s: Annotated[float, Meta(ge=0.7, le=10.0)] = 0.7
     change_word_s: Seconds = 0.5
     change_adopt_s: Seconds = 1.2
     change_adopt: Fraction = 0.9
-    cut_bias: Weight = -2.5
+    cut_bias: Weight = -2.75
     cut_another: Weight = 0.62
     cut_divergence: Weight = 6.7
     change_dwell_s: Seconds = 0.5
