@@ -56,25 +56,25 @@ def latency() -> str:
 def accuracy() -> str:
     """The shipped model's figures as a table."""
     metrics = json.loads(METRICS.read_text(encoding="utf-8"))
-    seeds, folds = metrics.get("seeds"), metrics.get("folds")
+    seeds, crossed = metrics.get("seeds"), metrics.get("cross_validated")
     seeds = seeds if seeds and seeds["n"] > 1 else None
     head = "| heard | accuracy, 10 genres | 95 % interval |"
     rule = "|---|---:|---:|"
     if seeds:
         head, rule = head + f" mean of {seeds['n']} seeds |", rule + "---:|"
-    if folds:
-        head, rule = head + f" artist {folds['n']}-fold, {folds['clips']} clips |", rule + "---:|"
+    if crossed:
+        head, rule = head + f" artist {metrics['folds']['n']}-fold, {crossed['clips']} clips |", rule + "---:|"
     rows = [head, rule]
     for seconds, value in metrics["accuracy"].items():
         low, high = metrics["interval_95"][seconds]
         row = f"| {seconds} s | {value:.2f} | {low:.2f} – {high:.2f} |"
-        row += f" {seeds['mean'][seconds]:.3f} |" if seeds else ""
-        rows.append(row + (f" {folds['accuracy'][seconds]:.3f} |" if folds else ""))
+        row += f" {seeds['live']['mean'][seconds]:.3f} |" if seeds else ""
+        rows.append(row + (f" {crossed['accuracy'][seconds]:.3f} |" if crossed else ""))
     who = (
         f"\n{metrics['clips']} clips of {metrics['artists']} artists, none of them in the data that the measured "
         "weights learned from."
     )
-    return "\n".join([*rows, who, *_crossed(metrics.get("cross_validated"))])
+    return "\n".join([*rows, who, *_crossed(crossed)])
 
 
 def _crossed(found: dict[str, Any] | None) -> list[str]:

@@ -32,7 +32,7 @@ from rtgenre.training.kept import FRONTEND_CODE, fingerprint, sha256_of
 from rtgenre.training.pairs import sets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -281,17 +281,19 @@ def same_track_key(material: Material, settings: TrainSettings, normal: FloatArr
 
 
 def summary(runs: dict[str, Any]) -> dict[str, Any]:
-    """Mean over seeds, and the pooled accuracy over folds."""
+    """Mean over seeds, of the networks alone and through the live path, and the pooled accuracy over folds."""
     seeds = [r for name, r in runs.items() if name.startswith("train-seed")]
     folds = [r for name, r in runs.items() if name.startswith("fold")]
     found: dict[str, Any] = {}
     if seeds:
-        by_second = {str(s): [r["accuracy"][str(s)] for r in seeds] for s in SECONDS}
         found["seeds"] = {
             "n": len(seeds),
-            "mean": {s: float(np.mean(values)) for s, values in by_second.items()},
-            "spread": {s: float(np.std(values)) for s, values in by_second.items()},
+            **_mean_and_spread(seeds),
             "ece_other_artists": float(np.mean([r["ece_other_artists"] for r in seeds])),
+            "live": {
+                **_mean_and_spread([r["live"] for r in seeds]),
+                "ece": float(np.mean([r["live"]["ece"] for r in seeds])),
+            },
         }
     if folds:
         clips = sum(r["clips"] for r in folds)
@@ -301,6 +303,14 @@ def summary(runs: dict[str, Any]) -> dict[str, Any]:
             "accuracy": {str(s): sum(r["right"][str(s)] for r in folds) / clips for s in SECONDS},
         }
     return found
+
+
+def _mean_and_spread(runs: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    by_second = {str(s): [r["accuracy"][str(s)] for r in runs] for s in SECONDS}
+    return {
+        "mean": {s: float(np.mean(values)) for s, values in by_second.items()},
+        "spread": {s: float(np.std(values)) for s, values in by_second.items()},
+    }
 
 
 def pipeline_of(model: Checkpoint, settings: PolicySettings | None = None) -> Pipeline:
@@ -317,7 +327,7 @@ def pipeline_of(model: Checkpoint, settings: PolicySettings | None = None) -> Pi
 
 
 def write(
-    measured: Checkpoint,
+    measured: Mapping[str, Checkpoint],
     shipped: Checkpoint,
     material: Material,
     encoder: list[dict[str, Any]],
@@ -326,11 +336,12 @@ def write(
     measure: Measure,
     cross_validated: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Save the model, hear some clips with the measured one through the live pipeline, write figures and model card.
+    """Save the model, hear some clips with those measured through the live pipeline, write figures and model card.
 
     Args:
-        measured: fitted on ``train`` only.
-        shipped: what is saved; the same unless its weights also learned from ``valid``.
+        measured: fitted on ``train`` only, by the name of its run, a seed each; of all but the first, clips by
+            themselves are heard and no more.
+        shipped: what is saved; the first of them unless its weights also learned from ``valid``.
         material: the data.
         encoder: figures of the encoder's epochs.
         runs: figures of each fit.
@@ -344,7 +355,12 @@ def write(
     if material.other is not None:
         heard.append((material.other, np.flatnonzero(material.other_teaches)))
     write_background(pipeline_of(shipped), shipped, heard, out)
-    live = evaluate(partial(pipeline_of, measured), material.music, measure)
+    first, *others = measured
+    live = evaluate(partial(pipeline_of, measured[first]), material.music, measure)
+    alone = dataclasses.replace(measure, with_streams=False)
+    heard_by = {name: evaluate(partial(pipeline_of, measured[name]), material.music, alone) for name in others}
+    for name, found in {first: live, **heard_by}.items():
+        runs[name]["live"] = {figure: found[figure] for figure in ("accuracy", "interval_95", "log_loss", "ece")}
     metrics = {
         "model": {"id": shipped.id, "sha256": shipped.sha256},
         "measured_on": "valid, by weights fitted on train only",

@@ -103,13 +103,13 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
     trainer = _Trainer(material, parts, narrow, encoder, settings, say)
 
     train, valid = material.part("train"), material.part("valid")
-    name = f"train-seed{settings.seed}"
-    first = trainer.whole(name, train, valid, settings.seed)
-    runs = {name: trainer.figures(first, settings.seed)}
-    both = trainer.whole("train+valid", train | valid, None, settings.seed) if settings.final else None
-    for seed in range(settings.seed + 1, settings.seed + settings.seeds):
+    runs, by_seed = {}, {}
+    for seed in range(settings.seed, settings.seed + settings.seeds):
         name = f"train-seed{seed}"
-        runs[name] = trainer.figures(trainer.fit(name, train, valid, seed), seed)
+        by_seed[name] = trainer.whole(name, train, valid, seed)
+        runs[name] = trainer.figures(by_seed[name], seed)
+    first = by_seed[f"train-seed{settings.seed}"]
+    both = trainer.whole("train+valid", train | valid, None, settings.seed) if settings.final else None
     folds: list[tuple[Fitted, BoolArray]] = []
     for fold in range(N_FOLDS if settings.folds else 0):
         held = material.fold == fold
@@ -121,19 +121,23 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
     measure = Measure(split="valid", hour_s=settings.hour_s, jobs=settings.jobs, quiet=settings.quiet)
     crossed = None
     if folds:
-        models = [
+        crossing = [
             (_checkpoint(fitted, calibration, material, ~held, settings, ("train", "valid")), np.flatnonzero(held))
             for fitted, held in folds
         ]
-        calibration, crossed = outcome.cross_calibrated(calibration, models, material.music, measure)
+        calibration, crossed = outcome.cross_calibrated(calibration, crossing, material.music, measure)
     else:
         measured = _checkpoint(first, calibration, material, train, settings, ("train",))
         calibration = outcome.recalibrated(calibration, measured, material.music, np.flatnonzero(valid), measure)
-    measured = _checkpoint(first, calibration, material, train, settings, ("train",))
-    shipped = measured
-    if both is not None:
+    models = {
+        name: _checkpoint(fitted, calibration, material, train, settings, ("train",))
+        for name, fitted in by_seed.items()
+    }
+    if both is None:
+        shipped = next(iter(models.values()))
+    else:
         shipped = _checkpoint(both, calibration, material, train | valid, settings, ("train", "valid"))
-    return outcome.write(measured, shipped, material, encoder.log, runs, settings.out, measure, crossed)
+    return outcome.write(models, shipped, material, encoder.log, runs, settings.out, measure, crossed)
 
 
 def _encoder(settings: TrainSettings, say: Note) -> Distilled:

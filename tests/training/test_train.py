@@ -96,6 +96,7 @@ def test_a_run_learns_what_there_is_to_learn(trained: tuple[Path, Mapping[str, A
     assert metrics["accuracy"]["30"] > 0.9, "three genres that differ plainly"
     assert metrics["seeds"]["n"] == 2
     assert metrics["seeds"]["mean"]["30"] > 0.9
+    assert metrics["seeds"]["live"]["mean"]["30"] > 0.9, "each seed through the live path"
     assert metrics["folds"]["clips"] == 36
     assert metrics["folds"]["accuracy"]["30"] > 0.8
     assert metrics["cross_validated"]["clips"] == 36, "each by the live path of its fold"
@@ -114,8 +115,11 @@ def test_a_run_leaves_a_whole_folder(trained: tuple[Path, Mapping[str, Any]]) ->
     assert SameTrack.of(model) is not None
     assert model.training["pairs"]["copies"] == 2
     assert model.training["same_track"]["steps"] == 5
-    names = [json.loads(line)["name"] for line in (out / outcome.RUNS_FILE).read_text().splitlines()]
-    assert names == ["train-seed1", "train-seed2", *(f"fold{k}" for k in range(5))]
+    runs = {line["name"]: line for line in map(json.loads, (out / outcome.RUNS_FILE).read_text().splitlines())}
+    assert list(runs) == ["train-seed1", "train-seed2", *(f"fold{k}" for k in range(5))]
+    assert runs["train-seed1"]["live"]["accuracy"] == metrics["accuracy"]
+    mean = (metrics["accuracy"]["30"] + runs["train-seed2"]["live"]["accuracy"]["30"]) / 2
+    assert metrics["seeds"]["live"]["mean"]["30"] == pytest.approx(mean)
 
 
 def test_a_run_goes_on_where_it_was_broken_off(
