@@ -126,7 +126,7 @@ def _fall(contents: Contents) -> str:
             "\n\nThe shipped streaming model on the same *valid*, causal, from a fresh state: "
             f"{percent(after['3'])} after 3 s, {percent(after['30'])} after 30 s."
         )
-        folds = contents.shipped.get("folds")
+        folds = contents.shipped.get("cross_validated")
         if folds:
             text += f" Artist-wise folds: {percent(folds['accuracy']['3'])} and {percent(folds['accuracy']['30'])}."
     return text
