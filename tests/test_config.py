@@ -73,12 +73,12 @@ def test_environment_values_are_toml_where_the_setting_is_not_text() -> None:
             ["posterior.not_music_leave (default) is 0.5", "config.toml), 0.6", "let not_music_leave be at least"],
         ),
         (
-            "[posterior]\nchange_adopt_s = 7.0\n",
-            ["posterior.change_window_s (default) is 9.0", "config.toml), 7.0", "let change_window_s be at least"],
+            "[posterior]\nchange_adopt_s = 10.0\n",
+            ["posterior.change_window_s (default) is 9.0", "config.toml), 10.0", "let change_window_s be at least"],
         ),
         (
-            "[posterior]\nchange_word_s = 8.0\n",
-            ["posterior.change_window_s (default) is 9.0", "config.toml), 8.0", "let change_window_s be at least"],
+            "[posterior]\nchange_word_s = 10.0\n",
+            ["posterior.change_window_s (default) is 9.0", "config.toml), 10.0", "let change_window_s be at least"],
         ),
         ("[model\n", ["not valid TOML", "line 1"]),
     ],

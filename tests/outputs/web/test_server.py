@@ -192,7 +192,7 @@ def test_who_knocks_while_it_closes_is_turned_away() -> None:
 
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", ResourceWarning)
-        for _ in range(20):  # that many, for one in three or so hits the moment
+        for _ in range(10):  # that many, for one in three or so hits the moment
             ended = threading.Event()
             with started() as output:
                 host, port = output.address.removeprefix("http://").split(":")
