@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rtgenre.model.architecture import SAME_TRACK
 from rtgenre.training.evaluation.report import number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from rtgenre.model.checkpoint import Checkpoint
 
@@ -117,7 +116,7 @@ def model_card(metrics: Mapping[str, Any], model: Checkpoint) -> str:
     for seconds, value in metrics["accuracy"].items():
         low, high = intervals[seconds]
         row = f"| {seconds} s | {value:.3f} | {low:.3f} – {high:.3f} |"
-        row += "".join(column(seconds) for _, column in more)
+        row += "".join(f" {cells[seconds]} |" for _, cells in more)
         accuracy.append(row)
     log_loss = metrics["log_loss"]
     return _CARD.format(
@@ -172,25 +171,18 @@ def model_card(metrics: Mapping[str, Any], model: Checkpoint) -> str:
     )
 
 
-def _more_columns(metrics: Mapping[str, Any]) -> list[tuple[str, Callable[[str], str]]]:
-    """Heads of the table's further columns, and their cell of so many seconds: seeds and folds, as far as there are."""
-    columns: list[tuple[str, Callable[[str], str]]] = []
+def _more_columns(metrics: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
+    """Heads of the table's further columns, and their cells by seconds: seeds and folds, as far as there are."""
+    columns = []
     if seeds := metrics.get("seeds"):
         for head, found in ((f"mean of {seeds['n']} seeds", seeds["live"]), ("… network alone", seeds)):
-            columns.append((head, partial(_spread_of, found)))
+            spread = found["spread"]
+            columns.append((head, {s: f"{mean:.3f} ± {spread[s]:.3f}" for s, mean in found["mean"].items()}))
     if folds := metrics.get("folds"):
         live = metrics["cross_validated"]
         for head, found in ((f"artist {folds['n']}-fold, {folds['clips']} clips", live), ("… network alone", folds)):
-            columns.append((head, partial(_plain, found["accuracy"])))
+            columns.append((head, {s: f"{right:.3f}" for s, right in found["accuracy"].items()}))
     return columns
-
-
-def _spread_of(found: Mapping[str, Any], seconds: str) -> str:
-    return f" {found['mean'][seconds]:.3f} ± {found['spread'][seconds]:.3f} |"
-
-
-def _plain(accuracy: Mapping[str, float], seconds: str) -> str:
-    return f" {accuracy[seconds]:.3f} |"
 
 
 def _cross_validated(found: Mapping[str, Any]) -> str:

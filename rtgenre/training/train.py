@@ -108,7 +108,7 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
         name = f"train-seed{seed}"
         by_seed[name] = trainer.whole(name, train, valid, seed)
         runs[name] = trainer.figures(by_seed[name], seed)
-    first = by_seed[f"train-seed{settings.seed}"]
+    first = next(iter(by_seed.values()))
     both = trainer.whole("train+valid", train | valid, None, settings.seed) if settings.final else None
     folds: list[tuple[Fitted, BoolArray]] = []
     for fold in range(N_FOLDS if settings.folds else 0):
