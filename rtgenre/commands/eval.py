@@ -139,10 +139,12 @@ def _more(figures: dict[str, Any]) -> list[str]:
     lines = []
     if "track_changes" in figures:
         times, hour = figures["track_changes"]["time_to_right"], figures["after_an_hour"]
+        row = hour["without_the_hour"]["accuracy"]
+        after = f"{hour['accuracy']:.3f}, without the hour {row:.3f}, from fresh states {hour['accuracy_fresh']:.3f}"
         lines += [
             f"right after a change of track: {number(times['p50_s'], 1)} s (p50), {number(times['p90_s'], 1)} s (p90)",
             f"flips a minute inside a track: {number(figures['flips_per_minute']['streams_settled'], 2)}",
-            f"after an hour without a reset: {hour['accuracy']:.3f}, from fresh states {hour['accuracy_fresh']:.3f}",
+            f"after an hour without a reset: {after}",
         ]
     if "not_music" in figures:
         other = figures["not_music"]

@@ -133,8 +133,10 @@ def figures(crossed: Crossed) -> dict[str, Any]:
     found["false_changes_per_minute"] = streams.false_changes_per_minute(crossed.alone, rate)
     found["music_called_not_music"] = not_music.music_called_not_music(crossed.alone)
     if crossed.rows:
-        right = decided_right(answers_after(crossed.alone, fresh.SECONDS[-1], rate), truth)
+        end = answers_after(crossed.alone, fresh.SECONDS[-1], rate)
+        right = decided_right(end, truth)
         found["track_changes"] = streams.track_changes(crossed.rows, crossed.chains, truth, right, rate)
+        found["in_a_row"] = streams.in_a_row(crossed.rows, crossed.chains, truth, end.best == truth.label)
         found["flips_per_minute"]["streams_settled"] = streams.flips_per_minute(
             crossed.rows, rate, streams.SETTLED_S, first_track=1
         )

@@ -175,14 +175,22 @@ def _changes(figures: Mapping[str, Any]) -> str:
 
 
 def _hour(figures: Mapping[str, Any]) -> str:
-    hour = figures["after_an_hour"]
+    hour, row = figures["after_an_hour"], figures["in_a_row"]
+    alike = hour["without_the_hour"]
     return (
         f"## After {hour['hours_before']:.2f} h without a reset\n\n"
         f"{hour['clips']} clips, heard after {hour['hours_before']:.2f} h of others in the same state: "
         f"accuracy at their ends {number(hour['accuracy'])}, from fresh states {number(hour['accuracy_fresh'])}; "
-        f"difference {hour['difference']:+.3f} (95 %: {hour['difference_interval_95'][0]:+.3f} to "
-        f"{hour['difference_interval_95'][1]:+.3f}, paired)."
+        f"difference {_difference(hour)}. The same tracks in the same order without the hour before them: "
+        f"{number(alike['accuracy'])}; the hour itself makes {_difference(alike)}.\n\n"
+        f"Every track after others, wherever in a row: {number(row['accuracy'])} at its end, "
+        f"{number(row['accuracy_alone'])} from a fresh state; difference {_difference(row)}."
     )
+
+
+def _difference(found: Mapping[str, Any]) -> str:
+    low, high = found["difference_interval_95"]
+    return f"{found['difference']:+.3f} (95 %: {low:+.3f} to {high:+.3f}, paired)"
 
 
 def _not_music(figures: Mapping[str, Any]) -> str:

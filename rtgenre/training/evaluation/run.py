@@ -191,7 +191,7 @@ def hearing(
     spec = pipeline.frontend.spec
     hops = int(clips.n_frames[part].sum())
     if measure.with_streams:
-        hops = 3 * hops + round(measure.hour_s * spec.hops_per_s)
+        hops = 4 * hops + round(measure.hour_s * spec.hops_per_s)
     jobs = max(1, min(measure.jobs, 1 + hops // _HOPS_WORTH_A_PROCESS))
     progress = Progress(
         TextColumn("{task.description}"),
@@ -271,14 +271,17 @@ def _add_streams(
     chained = streams.chains(streams.track_order(truth.label, rng))
     duration_s = np.array([trace.cut_sample[1] / rate for trace in alone])
     long, before = streams.hour_order(truth.label, duration_s, measure.hour_s, rng)
-    tasks = [Task(tuple(int(part[at]) for at in tracks)) for tracks in (long.tolist(), *chained)]
-    traces = heard_in_a_row(hear, "tracks in a row", tasks)
+    short = streams.without_the_hour(long, before)
+    tasks = [Task(tuple(int(part[at]) for at in tracks)) for tracks in (long.tolist(), short.tolist(), *chained)]
+    hour, row, *traces = heard_in_a_row(hear, "tracks in a row", tasks)
     end = answers_after(alone, measure.cut_s, rate)
-    measured["track_changes"] = streams.track_changes(traces[1:], chained, truth, decided_right(end, truth), rate)
+    measured["track_changes"] = streams.track_changes(traces, chained, truth, decided_right(end, truth), rate)
     measured["flips_per_minute"]["streams_settled"] = streams.flips_per_minute(
-        traces[1:], rate, streams.SETTLED_S, first_track=1
+        traces, rate, streams.SETTLED_S, first_track=1
     )
-    measured["after_an_hour"] = streams.after_an_hour(traces[0], long, before, truth, end.best == truth.label, rate)
+    right = end.best == truth.label
+    measured["in_a_row"] = streams.in_a_row(traces, chained, truth, right)
+    measured["after_an_hour"] = streams.after_an_hour(hour, row, long, before, truth, right, rate)
 
 
 def _not_music(

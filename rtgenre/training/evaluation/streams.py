@@ -208,33 +208,93 @@ def false_changes_per_minute(alone: Sequence[Trace], sample_rate: int) -> float 
     return reported / (sum(int(trace.cut_sample[1]) for trace in alone) / sample_rate / 60)
 
 
-def after_an_hour(
-    trace: Trace, heard: IntArray, before: int, truth: Truth, right_fresh: BoolArray, sample_rate: int
-) -> dict[str, Any]:
-    """Accuracy at the end of each clip in a stream that was never reset, against the same from fresh states.
+def right_at_ends(trace: Trace, heard: Sequence[int] | IntArray, truth: Truth) -> BoolArray:
+    """(tracks,) whether the most probable genre is right at the end of each track of a stream.
 
     Args:
         trace: one stream.
         heard: (tracks,) its clips.
+        truth: of all clips.
+    """
+    right: BoolArray = trace.probs[trace.first_hop[1:] - 1].argmax(axis=1) == truth.label[np.asarray(heard)]
+    return right
+
+
+def in_a_row(
+    traces: Sequence[Trace], heard: Sequence[tuple[int, ...]], truth: Truth, right_alone: BoolArray
+) -> dict[str, Any]:
+    """What it costs to be heard after other tracks: accuracy at the end of each, against the same from fresh states.
+
+    Args:
+        traces: one a chain.
+        heard: the chains: indices of clips; the first of each only leads.
+        truth: of all clips.
+        right_alone: (clips,) whether the most probable genre is right at the end of the clip, from a fresh state.
+    """
+    clips = np.array([clip for chain in heard for clip in chain[1:]], np.int64)
+    ends = [right_at_ends(trace, chain, truth)[1:] for trace, chain in zip(traces, heard, strict=True)]
+    right = np.concatenate(ends) if ends else np.zeros(0, bool)
+    return {
+        "tracks": len(clips),
+        "accuracy": float(right.mean()),
+        "accuracy_alone": float(right_alone[clips].mean()),
+        **_paired(right, right_alone[clips], truth.artist[clips]),
+    }
+
+
+def after_an_hour(
+    trace: Trace, row: Trace, heard: IntArray, before: int, truth: Truth, right_fresh: BoolArray, sample_rate: int
+) -> dict[str, Any]:
+    """Accuracy at the end of each clip in a stream that was never reset, against the same from fresh states.
+
+    Two things differ between the two: the hour, and the track before. So the same tracks in the same order without
+    the hour tell what the hour costs by itself.
+
+    Args:
+        trace: one stream.
+        row: the same without the hour: from the last track before those that count, see ``without_the_hour``.
+        heard: (tracks,) clips of the first.
         before: tracks that do not count; all clips once come after them.
         truth: of all clips.
         right_fresh: (clips,) whether the most probable genre is right at the end of the clip, from a fresh state.
-        sample_rate: of the trace, Hz.
+        sample_rate: of the traces, Hz.
     """
-    ends = trace.first_hop[1:] - 1
-    right = trace.probs[ends].argmax(axis=1) == truth.label[heard]
     counted = heard[before:]
-    difference = right[before:].astype(np.float64) - right_fresh[counted]
-    decided = (trace.state[ends] == MUSIC) & (trace.decided[ends] == truth.label[heard])
+    right = right_at_ends(trace, heard, truth)
+    right_in_row = right_at_ends(row, without_the_hour(heard, before), truth)[-len(counted) :]
+    ends = trace.first_hop[before + 1 :] - 1
+    decided = (trace.state[ends] == MUSIC) & (trace.decided[ends] == truth.label[counted])
     return {
         "hours_before": float(trace.cut_sample[before] / sample_rate / 3600),
         "hours": float(trace.cut_sample[-1] / sample_rate / 3600),
         "clips": len(counted),
         "accuracy": float(right[before:].mean()),
         "accuracy_fresh": float(right_fresh[counted].mean()),
-        "difference": float(difference.mean()),
-        "difference_interval_95": scores.bootstrap_interval(difference, truth.artist[counted]),
-        "decision_accuracy": float(decided[before:].mean()),
+        **_paired(right[before:], right_fresh[counted], truth.artist[counted]),
+        "without_the_hour": {
+            "accuracy": float(right_in_row.mean()),
+            **_paired(right[before:], right_in_row, truth.artist[counted]),
+        },
+        "decision_accuracy": float(decided.mean()),
         "accuracy_in_first_hour": float(right[:before].mean()) if before else None,
         "detection": detection([trace], sample_rate),
+    }
+
+
+def without_the_hour(heard: IntArray, before: int) -> IntArray:
+    """The tracks that count, and the one before them, which changes into the first of them.
+
+    Args:
+        heard: (tracks,) clips.
+        before: tracks that do not count.
+    """
+    return heard[max(0, before - 1) :]
+
+
+def _paired(right: BoolArray, other: BoolArray, artist: IntArray) -> dict[str, Any]:
+    """By how much the one is more often right than the other, clip by clip."""
+    difference = right.astype(np.float64) - other
+    return {
+        "difference": float(difference.mean()),
+        "difference_interval_95": scores.bootstrap_interval(difference, artist),
     }

@@ -42,7 +42,10 @@ def test_tracks_follow_one_another_within_a_fold_only() -> None:
         assert len(set(heard.fold[list(chain)])) == 1
         ends = row.first_hop[1:] - 1
         assert row.probs[ends].argmax(axis=1).tolist() == heard.truth.label[list(chain)].tolist()
-    changes = crossed.figures(heard)["track_changes"]
+    found = crossed.figures(heard)
+    assert found["in_a_row"]["tracks"] == 10
+    assert found["in_a_row"]["accuracy"] == found["in_a_row"]["accuracy_alone"] == 1.0
+    changes = found["track_changes"]
     assert changes["changes"] == 10
     assert 0.3 < changes["time_to_right"]["p90_s"] < 1.5
 

@@ -48,6 +48,8 @@ def test_what_is_known_is_measured(figures: dict) -> None:
     assert changes["detection"]["false_alarms_per_minute"] == 0.0
     assert figures["flips_per_minute"]["fresh"] == 0.0
     assert figures["after_an_hour"]["difference"] == 0.0
+    assert figures["after_an_hour"]["without_the_hour"]["difference"] == 0.0
+    assert figures["in_a_row"]["difference"] == 0.0
     assert figures["after_an_hour"]["hours_before"] * 3600 >= 60.0
     assert figures["not_music"]["auroc"] == 1.0
 

@@ -100,7 +100,8 @@ def test_after_an_hour_the_same_clips_are_compared() -> None:
     what = truth([0, 1, 2], artist=[7, 7, 8])
     heard, before = np.array([1, 0, 2, 1, 0]), 2
     stream = trace([[1] * 9, [0] * 9, [0] * 9, [1] * 9, [0] * 9])  # clip 2 is lost, the others are right
-    told = streams.after_an_hour(stream, heard, before, what, np.array([True, True, True]), RATE)
+    row = trace([[0] * 9, [2] * 9, [2] * 9, [0] * 9])  # without the hour, clip 1
+    told = streams.after_an_hour(stream, row, heard, before, what, np.array([True, True, True]), RATE)
     assert told["accuracy"] == pytest.approx(2 / 3)
     assert told["accuracy_fresh"] == 1.0
     assert told["difference"] == pytest.approx(-1 / 3)
@@ -109,10 +110,33 @@ def test_after_an_hour_the_same_clips_are_compared() -> None:
     assert told["accuracy_in_first_hour"] == 1.0
     assert told["hours_before"] == pytest.approx(18 * HOP / RATE / 3600)
     assert told["decision_accuracy"] == pytest.approx(2 / 3)
+    assert told["without_the_hour"]["accuracy"] == pytest.approx(2 / 3)
+    assert told["without_the_hour"]["difference"] == 0.0, "one is lost, another is won"
+    low, high = told["without_the_hour"]["difference_interval_95"]
+    assert low < 0.0 < high
 
 
 def test_doubt_at_the_end_is_no_right_decision() -> None:
     stream = trace([[0] * 9, [-1] * 9], state=[STATES.index("music")] * 9 + [UNKNOWN] * 9)
-    told = streams.after_an_hour(stream, np.array([0, 0]), 1, truth([0]), np.array([True]), RATE)
+    told = streams.after_an_hour(stream, stream, np.array([0, 0]), 1, truth([0]), np.array([True]), RATE)
     assert told["accuracy"] == 1.0
     assert told["decision_accuracy"] == 0.0
+
+
+def test_without_the_hour_there_is_still_a_track_before() -> None:
+    heard = np.array([3, 1, 2, 0, 1])
+    assert streams.without_the_hour(heard, 2).tolist() == [1, 2, 0, 1]
+    assert streams.without_the_hour(heard, 0).tolist() == heard.tolist()
+
+
+def test_tracks_in_a_row_are_compared_with_themselves_alone() -> None:
+    what = truth([0, 1, 2])
+    # The leading track of a chain does not count, whatever is said of it.
+    traces = [trace([[2] * 9, [1] * 9, [1] * 9]), trace([[0] * 9, [0] * 9])]
+    told = streams.in_a_row(traces, [(0, 1, 2), (2, 0)], what, np.array([True, False, True]))
+    assert told["tracks"] == 3
+    assert told["accuracy"] == pytest.approx(2 / 3)
+    assert told["accuracy_alone"] == pytest.approx(2 / 3)
+    assert told["difference"] == 0.0
+    low, high = told["difference_interval_95"]
+    assert low < 0.0 < high
