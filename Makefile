@@ -26,7 +26,7 @@ run: setup ## listen: the default input device, or the built-in demo (ARGS='--so
 	exec $(BIN)/rtgenre run $(ARGS)
 
 test: setup ## the whole test suite (ARGS='-k feed' …; ARGS='-n0 --pdb' to debug)
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 fmt: setup ## format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix-only --quiet .
