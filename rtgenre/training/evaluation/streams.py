@@ -232,8 +232,7 @@ def in_a_row(
         right_alone: (clips,) whether the most probable genre is right at the end of the clip, from a fresh state.
     """
     clips = np.array([clip for chain in heard for clip in chain[1:]], np.int64)
-    ends = [right_at_ends(trace, chain, truth)[1:] for trace, chain in zip(traces, heard, strict=True)]
-    right = np.concatenate(ends) if ends else np.zeros(0, bool)
+    right = np.concatenate([right_at_ends(t, chain, truth)[1:] for t, chain in zip(traces, heard, strict=True)])
     return {
         "tracks": len(clips),
         "accuracy": float(right.mean()),
