@@ -12,7 +12,7 @@ import numpy as np
 
 from rtgenre.training import scores
 from rtgenre.training.evaluation import fresh, not_music, streams
-from rtgenre.training.evaluation.fresh import answers_after, decided_right
+from rtgenre.training.evaluation.fresh import answers_after
 from rtgenre.training.evaluation.listen import Task
 from rtgenre.training.evaluation.run import heard_fresh, heard_in_a_row, hearing, truth_of
 
@@ -134,10 +134,5 @@ def figures(crossed: Crossed) -> dict[str, Any]:
     found["music_called_not_music"] = not_music.music_called_not_music(crossed.alone)
     if crossed.rows:
         end = answers_after(crossed.alone, fresh.SECONDS[-1], rate)
-        right = decided_right(end, truth)
-        found["track_changes"] = streams.track_changes(crossed.rows, crossed.chains, truth, right, rate)
-        found["in_a_row"] = streams.in_a_row(crossed.rows, crossed.chains, truth, end.best == truth.label)
-        found["flips_per_minute"]["streams_settled"] = streams.flips_per_minute(
-            crossed.rows, rate, streams.SETTLED_S, first_track=1
-        )
+        streams.add_rows(found, crossed.rows, crossed.chains, truth, end, rate)
     return found

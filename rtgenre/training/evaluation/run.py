@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rtgenre import __version__
 from rtgenre.errors import SourceError, UsageError
 from rtgenre.training.evaluation import fresh, not_music, streams
-from rtgenre.training.evaluation.fresh import Truth, answers_after, decided_right
+from rtgenre.training.evaluation.fresh import Truth, answers_after
 from rtgenre.training.evaluation.listen import HasSound, Task, Trace
 from rtgenre.training.evaluation.workers import listeners
 
@@ -275,12 +275,8 @@ def _add_streams(
     tasks = [Task(tuple(int(part[at]) for at in tracks)) for tracks in (long.tolist(), short.tolist(), *chained)]
     hour, row, *traces = heard_in_a_row(hear, "tracks in a row", tasks)
     end = answers_after(alone, measure.cut_s, rate)
-    measured["track_changes"] = streams.track_changes(traces, chained, truth, decided_right(end, truth), rate)
-    measured["flips_per_minute"]["streams_settled"] = streams.flips_per_minute(
-        traces, rate, streams.SETTLED_S, first_track=1
-    )
+    streams.add_rows(measured, traces, chained, truth, end, rate)
     right = end.best == truth.label
-    measured["in_a_row"] = streams.in_a_row(traces, chained, truth, right)
     measured["after_an_hour"] = streams.after_an_hour(hour, row, long, before, truth, right, rate)
 
 

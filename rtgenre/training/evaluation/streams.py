@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rtgenre.training import scores
-from rtgenre.training.evaluation.fresh import delay_figures
+from rtgenre.training.evaluation.fresh import decided_right, delay_figures
 from rtgenre.training.evaluation.listen import MUSIC
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rtgenre.training.evaluation.fresh import Truth
+    from rtgenre.training.evaluation.fresh import Answers, Truth
     from rtgenre.training.evaluation.listen import Trace
 
     FloatArray = NDArray[np.float64]
@@ -239,6 +239,29 @@ def in_a_row(
         "accuracy_alone": float(right_alone[clips].mean()),
         **_paired(right, right_alone[clips], truth.artist[clips]),
     }
+
+
+def add_rows(
+    measured: dict[str, Any],
+    traces: Sequence[Trace],
+    heard: Sequence[tuple[int, ...]],
+    truth: Truth,
+    end: Answers,
+    sample_rate: int,
+) -> None:
+    """Put into figures of single clips what rows of tracks tell: changes, what a row costs, flips.
+
+    Args:
+        measured: with ``flips_per_minute``; changed in place.
+        traces: one a chain.
+        heard: the chains.
+        truth: of all clips.
+        end: answers at the end of each clip, from a fresh state.
+        sample_rate: of the traces, Hz.
+    """
+    measured["track_changes"] = track_changes(traces, heard, truth, decided_right(end, truth), sample_rate)
+    measured["in_a_row"] = in_a_row(traces, heard, truth, end.best == truth.label)
+    measured["flips_per_minute"]["streams_settled"] = flips_per_minute(traces, sample_rate, SETTLED_S, first_track=1)
 
 
 def after_an_hour(
