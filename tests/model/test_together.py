@@ -57,7 +57,8 @@ def test_streams_stepped_together_are_what_they_are_alone(device: str, tolerance
     np.testing.assert_allclose(together, alone, rtol=0, atol=tolerance)
     for one, other in zip(states, expected, strict=True):
         for a, b in zip(one.arrays(), other.arrays(), strict=True):
-            np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
+            # A cell may stand above ten, where one unit in the last place is 1e-6: as near as it is large.
+            np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
     assert np.nanstd(together, axis=0).min() > 1e-3, "an output hardly moves: nothing was compared"
 
 
