@@ -35,13 +35,13 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``z = clip(normalise(x))``. The *encoder* reads ``m = z[:encoder_inputs]``: causal convolutions over three hops,
     the first with ``relu``, each later one added to what it read; running mean and deviation of the last one's
     values (statistics pooling: Snyder et al. 2018, "X-vectors", section 2.1, here causal); two affine layers with
-    ``relu`` between them give the embedding ``e``. Then ``u = relu(W·v + g·A(v))`` of ``v = [z, e, running mean of
+    ``relu`` between them give the embedding ``e``. Then ``u = relu(W·v + Σ g·A(v))`` of ``v = [z, e, running mean of
     e]``, a stack of LSTM layers on ``u``, and the head reads ``[h, u]``: the path around the LSTM answers before the
     state has filled.
 
-    ``A`` is the *adapter*, an affine map of low rank (Hu et al. 2022, "LoRA", section 4.1): what the trunk must do
-    otherwise where the music comes through a narrow channel, a telephone's or a small loudspeaker's. How narrow it is,
-    a gate says that reads the same frame: ``g = sigmoid(z·gate)``.
+    Each ``A`` is an *adapter*, an affine map of low rank (Hu et al. 2022, "LoRA", section 4.1): what one kind of
+    channel, a telephone's or a noisy room's, has done to the trunk's values and must be undone. How much of that
+    channel there is, a gate says that reads the same frame: ``g = sigmoid(z·gate)``.
 
     Running values start as plain means and turn exponential: see ``least_weights``.
 
@@ -58,7 +58,8 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         layers: number of LSTM layers.
         input_clip: normalised inputs are clipped to ±this, so silence or a fault cannot drive the state
             anywhere that training has not seen.
-        adapter: rank of the adapter; 0 is none.
+        adapter: rank of each adapter; 0 is none.
+        adapters: how many there are.
     """
 
     encoder_inputs: int
@@ -73,6 +74,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     layers: int
     input_clip: float
     adapter: int = 0
+    adapters: int = 1
 
     @property
     def history_width(self) -> int:
@@ -104,11 +106,11 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
         if self.adapter:
             shapes |= {
-                f"{ADAPTER}gate.weight": (1, n_features),
-                f"{ADAPTER}gate.bias": (1,),
-                f"{ADAPTER}down.weight": (self.adapter, n_features + 2 * self.embedding),
-                f"{ADAPTER}up.weight": (self.trunk, self.adapter),
-                f"{ADAPTER}up.bias": (self.trunk,),
+                f"{ADAPTER}gate.weight": (self.adapters, n_features),
+                f"{ADAPTER}gate.bias": (self.adapters,),
+                f"{ADAPTER}down.weight": (self.adapters * self.adapter, n_features + 2 * self.embedding),
+                f"{ADAPTER}down.bias": (self.adapters * self.adapter,),
+                f"{ADAPTER}up.weight": (self.trunk, self.adapters * self.adapter),
             }
         for layer in range(self.layers):
             shapes[f"lstm.weight_ih_l{layer}"] = (4 * h, h if layer else self.trunk)
@@ -124,7 +126,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 yield f"{name} is {width}; it must be a positive multiple of {_LANES}"
         if self.adapter < 0 or self.adapter % _LANES:
             yield f"adapter is {self.adapter}; it must be 0 or a positive multiple of {_LANES}"
-        for name in ("encoder_layers", "layers"):
+        for name in ("encoder_layers", "layers", "adapters"):
             count = getattr(self, name)
             if not 1 <= count <= _MAX_LAYERS:
                 yield f"{name} is {count}; it must be from 1 to {_MAX_LAYERS}"

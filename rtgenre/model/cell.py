@@ -162,16 +162,20 @@ def _encode(
 
 @_part
 def _adapt(weights: Weights, scratch: Scratch, trunk: FloatArray) -> None:
-    """Add the adapter's share to the trunk's values (before their ``relu``), in place; nothing where there is none."""
-    rank = weights.adapter_up.shape[0] - 1
-    if rank == 0:
+    """Add the adapters' shares to the trunk's values (before their ``relu``), in place; nothing where there is none."""
+    n_values = weights.adapter_up.shape[0] - 1
+    if n_values == 0:
         return
     _affine(weights.adapter_down, scratch.inputs, scratch.adapter)
-    gate = min(max(-scratch.adapter[rank], -_EXP_LIMIT), _EXP_LIMIT)
-    share = _ONE / (_ONE + np.exp(gate))
+    rank = n_values // weights.adapters
+    for adapter in range(weights.adapters):
+        gate = min(max(-scratch.adapter[n_values + adapter], -_EXP_LIMIT), _EXP_LIMIT)
+        share = _ONE / (_ONE + np.exp(gate))
+        for i in range(adapter * rank, (adapter + 1) * rank):
+            scratch.adapter[i] *= share
     _affine(weights.adapter_up, scratch.adapter, scratch.added)
     for j in range(trunk.size):
-        trunk[j] += share * scratch.added[j]
+        trunk[j] += scratch.added[j]
 
 
 @_part

@@ -126,32 +126,33 @@ class Encoder(nn.Module):
         return e, averaged, advanced
 
 
-class Adapter(nn.Module):
-    """What the trunk does otherwise for music that comes through a narrow channel; fresh, it changes nothing.
+class Adapters(nn.Module):
+    """What channels have done to the trunk's values, undone as far as there is any of each; fresh, they change nothing.
 
     Args:
-        architecture: its rank, and what it reads.
-        n_features: leading inputs, those that the gate reads.
+        architecture: how many, their rank, and what they read.
+        n_features: leading inputs, those that the gates read.
     """
 
     def __init__(self, architecture: Architecture, n_features: int) -> None:
         super().__init__()
-        self._n_features, rank, width = n_features, architecture.adapter, architecture.trunk
-        inputs = n_features + 2 * architecture.embedding
-        # Zeros instead of random numbers: whether there is an adapter changes no draw of what is fitted before it.
+        self._n_features, self._rank = n_features, architecture.adapter
+        inputs, n = n_features + 2 * architecture.embedding, architecture.adapters
+        # Zeros instead of random numbers: whether there are any changes no draw of what is fitted before them.
         with torch.device("meta"):
-            gate, down, up = nn.Linear(n_features, 1), nn.Linear(inputs, rank, bias=False), nn.Linear(rank, width)
+            gate, down = nn.Linear(n_features, n), nn.Linear(inputs, n * self._rank)
+            up = nn.Linear(n * self._rank, architecture.trunk, bias=False)
         self.gate, self.down, self.up = (part.to_empty(device="cpu") for part in (gate, down, up))
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
 
     def share(self, inputs: Tensor) -> Tensor:
-        """How much of it is added, (…, 1) from 0 to 1, for inputs (…, n_inputs) of the trunk."""
+        """How much of each is added, (…, adapters) from 0 to 1, for inputs (…, n_inputs) of the trunk."""
         return torch.sigmoid(self.gate(inputs[..., : self._n_features]))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """What is added to the trunk's values (…, trunk) before their ``relu``."""
-        added: Tensor = self.share(inputs) * self.up(self.down(inputs))
+        added: Tensor = self.up(self.share(inputs).repeat_interleave(self._rank, dim=-1) * self.down(inputs))
         return added
 
 
@@ -179,7 +180,7 @@ class GenreNet(nn.Module):
         self.trunk = nn.Linear(mean.numel() + 2 * architecture.embedding, architecture.trunk)
         self.lstm = nn.LSTM(architecture.trunk, architecture.hidden, architecture.layers, batch_first=True)
         self.head = nn.Linear(architecture.hidden + architecture.trunk, n_labels + len(EXTRA_OUTPUTS))
-        self.adapter = Adapter(architecture, mean.numel()) if architecture.adapter else None
+        self.adapter = Adapters(architecture, mean.numel()) if architecture.adapter else None
 
     def init_state(self, batch: int = 1) -> NetState:
         """Nothing heard yet: zeros, on the network's device."""

@@ -42,8 +42,10 @@ class Weights(NamedTuple):
         encoder_head: (2 * width + 1, encoder_head); inputs are [mean | deviation].
         embedding: (encoder_head + 1, embedding).
         trunk: (n_inputs + 2 * embedding + 1, trunk); inputs are [z padded | e | running mean of e].
-        adapter_down: (n_inputs + 2 * embedding + 1, rank + 1 padded): after its values, the gate; same inputs.
-        adapter_up: (rank + 1, trunk); without an adapter (1, trunk), unused.
+        adapter_down: (n_inputs + 2 * embedding + 1, adapters * (rank + 1) padded): after the values of all adapters,
+            their gates; same inputs.
+        adapter_up: (adapters * rank + 1, trunk), its bias zero; without an adapter (1, trunk), unused.
+        adapters: how many there are.
         first_cell: (trunk + hidden + 1, 4 * hidden); inputs are [u | h], gates in order i, f, o, g.
         cells: (layers - 1, 2 * hidden + 1, 4 * hidden); inputs are [below | h].
         head: (hidden + trunk + 1, n_outputs padded); inputs are [h | u].
@@ -60,6 +62,7 @@ class Weights(NamedTuple):
     trunk: FloatArray
     adapter_down: FloatArray
     adapter_up: FloatArray
+    adapters: int
     first_cell: FloatArray
     cells: FloatArray
     head: FloatArray
@@ -75,8 +78,8 @@ class Scratch(NamedTuple):
         present: (width,): sum of what the convolutions gave.
         pooled: (2 * width,).
         embedder: (encoder_head,).
-        adapter: (rank + 1 padded,): what ``adapter_up`` reads, and the gate.
-        added: (trunk,): what the adapter gives.
+        adapter: (adapters * (rank + 1) padded,): what ``adapter_up`` reads, and the gates.
+        added: (trunk,): what the adapters give.
         lower: what an LSTM cell, or the head, reads.
         gates: (4 * hidden,).
         gate_bits: the same memory as int32.
@@ -160,6 +163,7 @@ def pack(checkpoint: Checkpoint) -> Weights:
         trunk=trunk,
         adapter_down=adapter_down,
         adapter_up=adapter_up,
+        adapters=shape.adapters,
         first_cell=first_cell,
         cells=cells,
         head=head,
@@ -169,14 +173,16 @@ def pack(checkpoint: Checkpoint) -> Weights:
 def _adapter(checkpoint: Checkpoint, n_inputs: int) -> tuple[FloatArray, FloatArray]:
     """``Weights.adapter_down`` and ``Weights.adapter_up``."""
     shape, tensors, n_features = checkpoint.architecture, checkpoint.tensors, checkpoint.mean.size
-    down = aligned(n_inputs + 2 * shape.embedding + 1, _padded(shape.adapter + 1, _LANES))
-    up = aligned(shape.adapter + 1, shape.trunk)
+    n_values = shape.adapters * shape.adapter
+    down = aligned(n_inputs + 2 * shape.embedding + 1, _padded(n_values + shape.adapters, _LANES))
+    up = aligned(n_values + 1, shape.trunk)
     if shape.adapter:
+        gates = slice(n_values, n_values + shape.adapters)
         _lay(down, tensors[f"{ADAPTER}down.weight"], n_features, n_inputs)
-        down[:n_features, shape.adapter] = tensors[f"{ADAPTER}gate.weight"][0]
-        down[-1, shape.adapter] = tensors[f"{ADAPTER}gate.bias"][0]
+        down[-1, :n_values] = tensors[f"{ADAPTER}down.bias"]
+        down[:n_features, gates] = tensors[f"{ADAPTER}gate.weight"].T
+        down[-1, gates] = tensors[f"{ADAPTER}gate.bias"]
         up[:-1] = tensors[f"{ADAPTER}up.weight"].T
-        up[-1] = tensors[f"{ADAPTER}up.bias"]
     return down, up
 
 

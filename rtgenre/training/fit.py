@@ -7,7 +7,7 @@ cannot know: how what it hears changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -126,11 +126,6 @@ class Chosen(NamedTuple):
     part: Encoded
     rows: IntArray
     importance: NDArray[np.float64]
-
-    @classmethod
-    def all_of(cls, part: Encoded) -> Chosen:
-        """Every segment, one as important as the other."""
-        return cls(part, np.arange(len(part.clip)), np.ones(len(part.clip)))
 
 
 def normalisation(parts: Sequence[Segments], chosen: Sequence[BoolArray]) -> tuple[FloatArray, FloatArray]:
@@ -285,7 +280,6 @@ class Hops:
         change: (n,) float32, as in ``Encoded``.
         asked: (n,) bool: the genre can be asked.
         importance: (n,) float64, how often each should be used, relative to the others.
-        clip: (n,) int64.
     """
 
     x: Tensor
@@ -293,28 +287,12 @@ class Hops:
     change: Tensor
     asked: Tensor
     importance: Tensor
-    clip: Tensor
 
     @classmethod
     def of(cls, parts: Sequence[Chosen]) -> Hops:
         """Hops of several ages of every chosen segment."""
         rows = [_sampled(part) for part in parts]
         return cls(*(torch.from_numpy(np.concatenate(columns)) for columns in zip(*rows, strict=True)))
-
-    @classmethod
-    def joined(cls, some: Sequence[Hops]) -> Hops:
-        """All of them, one after the other."""
-        return cls(*(torch.cat([getattr(hops, name) for hops in some]) for name in cls.__slots__))
-
-    def of_clips(self, importance: NDArray[np.float64]) -> Hops:
-        """A copy of those whose clip is of any importance, with that importance.
-
-        Args:
-            importance: (all clips,).
-        """
-        weighted = replace(self, importance=torch.from_numpy(importance)[self.clip])
-        some = weighted.importance > 0.0
-        return Hops(*(getattr(weighted, name)[some] for name in self.__slots__))
 
     def drawn(self, share: float, rng: np.random.Generator) -> Drawn:
         """A share of them, none twice, those of more importance rather than others."""
@@ -397,8 +375,16 @@ def _sampled(chosen: Chosen) -> tuple[NDArray[Any], ...]:
     genre, change, settled = part.genre[at], part.change[at], part.settled[at]
     use = (genre >= NOTHING) & (settled | ~np.isnan(change))
     x = np.concatenate((part.z[at][use], part.e[at][use]), axis=-1)
-    weight, clip = (np.broadcast_to(value[:, None], use.shape)[use] for value in (importance, part.clip[rows]))
-    return x, genre[use], change[use], settled[use], weight, clip
+    weight = np.broadcast_to(importance[:, None], use.shape)[use]
+    return x, genre[use], change[use], settled[use], weight
+
+
+def single_hops(part: Encoded) -> tuple[Tensor, IntArray]:
+    """Hops of several ages of every clip: the trunk's inputs (n, n_inputs) float16, and the clip of each."""
+    at = np.ix_(np.arange(len(part.clip)), np.array([age - 1 for age in _AGES if age <= part.z.shape[1]]))
+    heard = part.genre[at] >= NOTHING
+    x = np.concatenate((part.z[at][heard], part.e[at][heard]), axis=-1)
+    return torch.from_numpy(x), np.broadcast_to(part.clip[:, None], heard.shape)[heard]
 
 
 def fit_lstm(

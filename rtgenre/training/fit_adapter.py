@@ -1,100 +1,152 @@
-"""The fitting of the adapter: what the trunk does otherwise where music comes through a narrow channel.
+"""The fitting of the adapters: what a channel has done to the trunk's values is undone where there is such a channel.
 
-Everything else is held fast, so nothing is lost of what was learned from sound as it is. A network that is to learn
-both at once, within the same number of weights, hears neither as well (docs/experiments.md).
+All else is held fast, so nothing is lost of what was learned from sound as it is. The adapters do not learn genres, of
+which a few hundred clips tell little, but what the trunk would have read of the same hop without the channel, as
+features are mapped in noisy speech ("stereo data": Deng et al. 2000, SPLICE). That is a linear regression with a
+thousand answers a hop, and has one solution (docs/experiments.md tells what was gained).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn import functional
 
-from rtgenre.model.architecture import EXTRA_OUTPUTS
-from rtgenre.training.fit import Hops, StageSettings, fit_on_hops
+from rtgenre.training.channels import KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
     from torch import Tensor
 
-    from rtgenre.model.network import Adapter, GenreNet
+    from rtgenre.model.network import Adapters, GenreNet
     from rtgenre.training.fit import Report
+
+    BoolArray = NDArray[np.bool_]
+    IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterSettings:
-    """How the adapter is fitted.
+    """How the adapters are fitted.
 
     Attributes:
-        stage: its two matrices.
-        usual_copies: from so many copies of the usual segments come hops of the one kind.
-        gate_hops: hops of either kind that the gate is fitted on.
+        ridge: variance that is added to every input of the regression; inputs have about one themselves.
+        gate_hops: hops of either kind that a gate is fitted on, at most.
         gate_c: inverse strength of the gate's regularisation.
     """
 
-    stage: StageSettings = field(default=StageSettings(epochs=4, batch=1024, learning_rate=1e-3))
-    usual_copies: int = 2
-    gate_hops: int = 40_000
+    ridge: float = 0.1
+    gate_hops: int = 20_000
     gate_c: float = 1e-3
 
 
-def fit_adapter(
-    network: GenreNet, usual: Hops, narrow: Hops, settings: AdapterSettings, rng: np.random.Generator, report: Report
+@dataclass(frozen=True, slots=True, eq=False)
+class Paired:
+    """Single hops as they are and through channels: all of them the same music, row for row.
+
+    Attributes:
+        plain: (n, n_inputs) float16, the trunk's inputs.
+        through: of each of ``KINDS`` its copies, each (n, n_inputs) float16.
+        clip: (n,) int64.
+    """
+
+    plain: Tensor
+    through: Sequence[Sequence[Tensor]]
+    clip: IntArray
+
+    def of_clips(self, chosen: BoolArray) -> Paired:
+        """Those of some clips.
+
+        Args:
+            chosen: (all clips,).
+        """
+        rows = torch.from_numpy(np.flatnonzero(chosen[self.clip]))
+        through = [[copy[rows] for copy in copies] for copies in self.through]
+        return Paired(self.plain[rows], through, self.clip[rows.numpy()])
+
+
+def fit_adapters(
+    network: GenreNet, paired: Paired, settings: AdapterSettings, rng: np.random.Generator, report: Report
 ) -> None:
-    """Fit gate and adapter of a network whose trunk, LSTM and head are fitted; nothing else of it changes.
+    """Fit gates and adapters of a network whose trunk, LSTM and head are fitted; nothing else of it changes.
 
     Args:
-        network: with an adapter.
-        usual: hops as the trunk was fitted on.
-        narrow: hops that came through narrow channels.
+        network: with an adapter for each of ``KINDS``.
+        paired: what is learned from.
         settings: how.
-        rng: of all draws but torch's.
-        report: called with the figures of the gate, and of each epoch.
+        rng: draws the hops of the gates.
+        report: called with the figures of each gate and each adapter.
 
     Raises:
-        ValueError: the network has no adapter.
+        ValueError: the network has no adapters, or not one for each kind.
     """
-    adapter = network.adapter
-    if adapter is None:
-        raise ValueError("the network has no adapter")
-    _fit_gate(adapter, usual, narrow, settings, rng, report)
-    stage = settings.stage
-    around = network.head.weight[:, network.architecture.hidden :]
-    fitted = [*adapter.down.parameters(), *adapter.up.parameters()]
-    network.requires_grad_(requires_grad=False)
-    for parameter in fitted:
-        parameter.requires_grad_()
-    nn.init.kaiming_uniform_(adapter.down.weight, a=5.0**0.5)  # as torch does; what it gives goes up by zeros
-
-    def said(inputs: Tensor) -> Tensor:
-        units = functional.dropout(network.units(inputs), stage.dropout)
-        return functional.linear(units, around, network.head.bias)
-
-    fit_on_hops(
-        said,
-        fitted,
-        Hops.joined((usual, narrow)).drawn(stage.share, rng),
-        network.head.out_features - len(EXTRA_OUTPUTS),
-        stage,
-        rng,
-        lambda figures: report({"stage": "adapter", **figures}),
-    )
+    adapters = network.adapter
+    if adapters is None or network.architecture.adapters != len(KINDS):
+        raise ValueError(f"the network needs {len(KINDS)} adapters, one for each kind of channel")
+    rank = network.architecture.adapter
+    for k, kind in enumerate(KINDS):
+        report({"stage": "gate", "channel": kind, "right": _fit_gate(adapters, k, paired, settings, rng)})
+        rows = slice(k * rank, (k + 1) * rank)
+        with torch.no_grad():
+            down, up, explained = _regress(network, adapters, k, paired, settings.ridge)
+            adapters.down.weight[rows], adapters.down.bias[rows] = down[:, :-1], down[:, -1]
+            adapters.up.weight[:, rows] = up
+        report({"stage": "adapter", "channel": kind, "explained": explained})
 
 
-def _fit_gate(
-    adapter: Adapter, usual: Hops, narrow: Hops, settings: AdapterSettings, rng: np.random.Generator, report: Report
-) -> None:
-    """A logistic regression on single frames; as many of either kind."""
+def _fit_gate(adapters: Adapters, k: int, paired: Paired, settings: AdapterSettings, rng: np.random.Generator) -> float:
+    """A logistic regression on single frames, those of the k-th kind against all others, as many of either side.
+
+    Returns:
+        The share of frames that are told apart.
+    """
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - an extra
 
-    n, n_features = min(settings.gate_hops, len(usual.x), len(narrow.x)), adapter.gate.in_features
-    drawn = [hops.x[rng.choice(len(hops.x), n, replace=False), :n_features].numpy() for hops in (usual, narrow)]
-    frames, is_narrow = np.concatenate(drawn).astype(np.float32), np.repeat([0, 1], n)
-    told = LogisticRegression(C=settings.gate_c, max_iter=500).fit(frames, is_narrow)
+    others = [paired.plain, *(copy for i, copies in enumerate(paired.through) if i != k for copy in copies)]
+    sides = others, paired.through[k]
+    n = min(settings.gate_hops, *(len(side) * len(paired.plain) for side in sides))
+    n_features, frames = adapters.gate.in_features, []
+    for side in sides:
+        drawn = np.sort(rng.choice(len(side) * len(paired.plain), n, replace=False))
+        for i, copy in enumerate(side):
+            mine = drawn[drawn // len(copy) == i] % len(copy)
+            frames.append(copy[torch.from_numpy(mine), :n_features].float().numpy())
+    stacked, is_kind = np.concatenate(frames), np.repeat([0, 1], n)
+    told = LogisticRegression(C=settings.gate_c, max_iter=500).fit(stacked, is_kind)
     with torch.no_grad():
-        adapter.gate.weight.copy_(torch.from_numpy(told.coef_))
-        adapter.gate.bias.copy_(torch.from_numpy(told.intercept_))
-    report({"stage": "gate", "right": float(told.score(frames, is_narrow))})
+        adapters.gate.weight[k] = torch.from_numpy(told.coef_[0])
+        adapters.gate.bias[k] = float(told.intercept_[0])
+    return float(told.score(stacked, is_kind))
+
+
+def _regress(
+    network: GenreNet, adapters: Adapters, k: int, paired: Paired, ridge: float
+) -> tuple[Tensor, Tensor, float]:
+    """The k-th adapter, a regression of reduced rank (Izenman 1975) of what its channel took from the trunk's values.
+
+    Hops as they are take part, too, with nothing to undo: where the gate is open to them, little may be added.
+
+    Returns:
+        ``down`` (rank, n_inputs + 1) with its bias in the last column, ``up`` (trunk, rank), and the share of what
+        the channels did that is undone.
+    """
+    inputs, taken = [], []
+    for copy in (paired.plain, *paired.through[k]):
+        x = copy.float()
+        share = adapters.share(x)[:, k : k + 1]
+        inputs.append(share * torch.cat((x, torch.ones(len(x), 1)), dim=1))
+        taken.append((paired.plain.float() - x) @ network.trunk.weight.T)
+    x, y = torch.cat(inputs), torch.cat(taken)
+    penalty = torch.full((x.shape[1],), ridge, dtype=torch.float64)
+    penalty[-1] = 0.0  # the mean of what a channel does is there in full
+    squares = (x.T @ x).double() / len(x)
+    solution = torch.linalg.solve(squares + torch.diag(penalty + 1e-6), (x.T @ y).double() / len(x))
+    _, directions = torch.linalg.eigh(solution.T @ squares @ solution)
+    up = directions[:, -network.architecture.adapter :]
+    down = (solution @ up).T
+    left = y - x @ (down.T @ up.T).float()
+    return down.float(), up.float(), float(1.0 - left.square().sum() / y.square().sum())

@@ -22,7 +22,18 @@ from rtgenre.posterior import split
 from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import PolicySettings
 from rtgenre.posterior.smoothing import Smoother
-from rtgenre.training import curves, fit, fit_adapter, fit_same_track, pairs, report, scores, segments, spectra
+from rtgenre.training import (
+    channels,
+    curves,
+    fit,
+    fit_adapter,
+    fit_same_track,
+    pairs,
+    report,
+    scores,
+    segments,
+    spectra,
+)
 from rtgenre.training import material as materials
 from rtgenre.training.background import write_background
 from rtgenre.training.evaluation import crossed
@@ -235,7 +246,7 @@ def base_key(material: Material, encoder: Distilled, settings: TrainSettings) ->
         material.other.sha256 if material.other is not None else "",
         encoder.sha256,
         settings.spec.fingerprint(),
-        repr(msgspec.structs.replace(settings.architecture, adapter=0)),
+        repr(msgspec.structs.replace(settings.architecture, adapter=0, adapters=1)),
         dataclasses.asdict(settings.segments),
         dataclasses.asdict(settings.fit),
         settings.seed,
@@ -254,8 +265,9 @@ def fit_key(base: str, settings: TrainSettings) -> str:
     """
     if not settings.architecture.adapter:
         return base
-    adapter = [settings.architecture.adapter, dataclasses.asdict(settings.narrow), dataclasses.asdict(settings.adapter)]
-    return fingerprint([base, *adapter], fit_adapter.__file__)
+    shape = [settings.architecture.adapter, settings.architecture.adapters]
+    learned = [dataclasses.asdict(settings.channels), dataclasses.asdict(settings.adapter)]
+    return fingerprint([base, *shape, *learned], fit_adapter.__file__, channels.__file__)
 
 
 def same_track_key(material: Material, settings: TrainSettings, normal: FloatArray) -> str:

@@ -34,5 +34,6 @@ ARCHITECTURE = Architecture(
     hidden=64,
     layers=1,
     input_clip=5.0,
-    adapter=64,
+    adapter=32,
+    adapters=2,  # for narrow channels, and for noise: see ``channels``
 )

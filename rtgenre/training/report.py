@@ -81,8 +81,8 @@ Judge for yourself before commercial use.
 
 
 _ADAPTER = """
-- **Narrow channels**: where a frame sounds as if through a telephone or a small loudspeaker, a gate adds what an
-  adapter of rank {rank} has learned of such channels to the committee's layers; all else was held fast meanwhile."""
+- **Channels**: where a frame sounds as if through a telephone or a small loudspeaker, or in a noisy room, a gate adds
+  what an adapter of rank {rank} makes of it: what that channel took from the committee's values."""
 
 _CROSSED = """
 **All {clips} clips of {artists} artists**, each through the live pipeline by the network of the fold that never met its

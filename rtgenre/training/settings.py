@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rtgenre.training.channels import ChannelSettings
 from rtgenre.training.distil import DistilSettings
 from rtgenre.training.fit import FitSettings
 from rtgenre.training.fit_adapter import AdapterSettings
@@ -13,7 +14,6 @@ from rtgenre.training.fit_same_track import SameTrackSettings
 from rtgenre.training.pairs import PairSettings
 from rtgenre.training.recipe import ARCHITECTURE, SPEC
 from rtgenre.training.segments import SegmentSettings
-from rtgenre.training.spectra import Colouring
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +43,8 @@ class TrainSettings:
         distil: how the encoder is taught.
         segments: what is learned from (its seed is replaced by ``seed`` of the run).
         fit: how the network is fitted.
-        narrow: what the adapter learns from (its seed is replaced by ``seed`` of the run).
-        adapter: how it is fitted, where the architecture has one.
+        channels: what the adapters learn from (its seed is replaced by ``seed`` of the run).
+        adapter: how they are fitted, where the architecture has any.
         pairs: what the comparison of two states learns from (its seed is replaced, too).
         same_track: how that is fitted.
         jobs: processes that make features.
@@ -67,9 +67,7 @@ class TrainSettings:
     distil: DistilSettings = field(default_factory=DistilSettings)
     segments: SegmentSettings = field(default_factory=SegmentSettings)
     fit: FitSettings = field(default_factory=FitSettings)
-    narrow: SegmentSettings = field(
-        default_factory=lambda: SegmentSettings(copies=3, plain=False, colouring=Colouring(narrow=1.0))
-    )
+    channels: ChannelSettings = field(default_factory=ChannelSettings)
     adapter: AdapterSettings = field(default_factory=AdapterSettings)
     pairs: PairSettings = field(default_factory=PairSettings)
     same_track: SameTrackSettings = field(default_factory=SameTrackSettings)

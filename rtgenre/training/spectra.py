@@ -196,10 +196,6 @@ class Colouring:
         ripple_db: amplitude of a smooth random equaliser curve.
         low_pass_hz: lowest and highest corner of a low-pass, as lossy coders apply; half of the clips get one.
         high_pass_hz: lowest and highest corner of a high-pass, as small loudspeakers are; half of the clips get one.
-        narrow: share of the clips that come through a narrow channel instead, a telephone's or a radio's.
-        narrow_from_hz: lowest and highest corner at its lower end.
-        narrow_to_hz: lowest and highest corner at its upper end.
-        narrow_db_per_octave: slopes beyond, lowest and highest; their logarithms are drawn, and those of its corners.
         noise_db: level of added coloured noise relative to the clip's mean power, lowest and highest; half of
             the clips get some.
         tempo: tracks are played faster or slower by up to about this share, either way (``paced``).
@@ -212,10 +208,6 @@ class Colouring:
     ripple_db: float = 3.0
     low_pass_hz: tuple[float, float] = (5000.0, 11000.0)
     high_pass_hz: tuple[float, float] = (80.0, 600.0)
-    narrow: float = 0.0
-    narrow_from_hz: tuple[float, float] = (150.0, 400.0)
-    narrow_to_hz: tuple[float, float] = (3000.0, 8000.0)
-    narrow_db_per_octave: tuple[float, float] = (12.0, 96.0)
     noise_db: tuple[float, float] = (-50.0, -15.0)
     tempo: float = 0.15
     coder_db: tuple[float, float] = (3.0, 14.0)
@@ -249,13 +241,7 @@ class Colouring:
         return _coded(coloured, hz, self.coder_db, rng) if rng.random() < 0.5 else coloured
 
     def _cut_ends(self, curve_db: NDArray[np.float64], hz: NDArray[np.float64], rng: np.random.Generator) -> None:
-        """Take from ``curve_db``, in place, what coders, loudspeakers or a narrow channel do: 60 dB at most an end."""
-        if self.narrow and rng.random() < self.narrow:  # no draw where it is 0: copies made without it stay the same
-            corner, slope = _log_uniform(self.narrow_to_hz, rng), _log_uniform(self.narrow_db_per_octave, rng)
-            curve_db -= np.clip(slope * np.log2(np.maximum(hz, 1.0) / corner), 0.0, 60.0)
-            corner, slope = _log_uniform(self.narrow_from_hz, rng), _log_uniform(self.narrow_db_per_octave, rng)
-            curve_db -= np.clip(slope * np.log2(corner / np.maximum(hz, 1.0)), 0.0, 60.0)
-            return
+        """Take from ``curve_db``, in place, what coders and loudspeakers do: 60 dB at most an end."""
         if rng.random() < 0.5:
             corner = rng.uniform(*self.low_pass_hz)
             curve_db -= np.clip((hz - corner) / corner * 240.0, 0.0, 60.0)
@@ -272,11 +258,6 @@ class Colouring:
         source = np.arange(n) * np.exp(rng.uniform(-self.tempo, self.tempo))
         paced: FloatArray = power[np.round(source[source <= n - 1]).astype(np.int64)]
         return paced
-
-
-def _log_uniform(limits: tuple[float, float], rng: np.random.Generator) -> float:
-    low, high = limits
-    return float(low * (high / low) ** rng.random())
 
 
 def _coded(

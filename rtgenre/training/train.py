@@ -22,12 +22,14 @@ import torch
 
 from rtgenre.errors import UsageError
 from rtgenre.model import checkpoint as checkpoints
+from rtgenre.model.architecture import ADAPTER
 from rtgenre.model.checkpoint import Checkpoint
 from rtgenre.training import fit, outcome
+from rtgenre.training.channels import KINDS, cached_channels
 from rtgenre.training.distil import Distilled, cached_distil
 from rtgenre.training.evaluation.run import Measure
-from rtgenre.training.fit import Chosen, Hops
-from rtgenre.training.fit_adapter import fit_adapter
+from rtgenre.training.fit import Chosen
+from rtgenre.training.fit_adapter import Paired, fit_adapters
 from rtgenre.training.fit_same_track import PairSource, fit_same_track
 from rtgenre.training.material import N_FOLDS, Material, open_material
 from rtgenre.training.pairs import cached_pairs, kinds_of, sets_of
@@ -38,12 +40,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from rtgenre.model.network import GenreNet
     from rtgenre.posterior.calibration import Calibration
     from rtgenre.training.fit import Encoded
     from rtgenre.training.pairs import Heard
-    from rtgenre.training.segments import Segments, SegmentSettings
+    from rtgenre.training.segments import Segments
     from rtgenre.training.settings import TrainSettings
 
     FloatArray = NDArray[np.float32]
@@ -98,9 +101,8 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
     settings.out.mkdir(parents=True, exist_ok=True)
     material = open_material(settings.data, settings.not_music, settings.spec, quiet=settings.quiet)
     encoder = _encoder(settings, say)
-    parts = _segments(material, settings.segments, settings, say)
-    narrow = _segments(material, settings.narrow, settings, say, "narrow ") if settings.architecture.adapter else []
-    trainer = _Trainer(material, parts, narrow, encoder, settings, say)
+    parts = _segments(material, settings, say)
+    trainer = _Trainer(material, parts, encoder, settings, say)
 
     train, valid = material.part("train"), material.part("valid")
     runs, by_seed = {}, {}
@@ -162,14 +164,12 @@ def _encoder(settings: TrainSettings, say: Note) -> Distilled:
     return Distilled({name: v for name, v in model.tensors.items() if name.startswith("encoder.")}, [])
 
 
-def _segments(
-    material: Material, recipe: SegmentSettings, settings: TrainSettings, say: Note, kind: str = ""
-) -> list[Segments]:
-    recipe = dataclasses.replace(recipe, seed=settings.seed)
+def _segments(material: Material, settings: TrainSettings, say: Note) -> list[Segments]:
+    recipe = dataclasses.replace(settings.segments, seed=settings.seed)
     parts = []
     for copy, part in material.segments(settings.spec, recipe, settings.jobs):
         parts.append(part)
-        say(f"segments of {kind}copy {copy + 1} of {recipe.copies}: {len(part.clip)} of {part.frames.shape[1]} hops")
+        say(f"segments of copy {copy + 1} of {recipe.copies}: {len(part.clip)} of {part.frames.shape[1]} hops")
     return parts
 
 
@@ -179,7 +179,6 @@ class _Trainer:
     Args:
         material: the clips.
         parts: their segments, copy by copy, the long ones of the plain copy first.
-        narrow: those that came through narrow channels; none without an adapter.
         encoder: taught.
         settings: the run.
         say: see ``run``.
@@ -189,19 +188,18 @@ class _Trainer:
         self,
         material: Material,
         parts: list[Segments],
-        narrow: list[Segments],
         encoder: Distilled,
         settings: TrainSettings,
         say: Note,
     ) -> None:
-        self._material, self._parts, self._narrow, self._encoder = material, parts, narrow, encoder
+        self._material, self._parts, self._encoder = material, parts, encoder
         self._settings, self._say = settings, say
         self._folder = platformdirs.user_cache_path("rtgenre") / "fits"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._base_key = outcome.base_key(material, encoder, settings)
         self._key = outcome.fit_key(self._base_key, settings)
         self._encoded: list[Encoded] = []
-        self._hops: tuple[Hops, Hops] | None = None
+        self._paired: Paired | None = None
         self._pairs: list[Heard] = []
 
     @cached_property
@@ -298,26 +296,30 @@ class _Trainer:
         report = self._reporter(name, log)
         fit.fit_trunk(network, chosen, settings.fit, rng, report)
         fit.fit_lstm(network, chosen, settings.fit.lstm, rng, report)
-        fitted = Fitted(_tensors(network), *self._normal, log, None)
+        tensors = {k: value for k, value in _tensors(network).items() if not k.startswith(ADAPTER)}
+        fitted = Fitted(tensors, *self._normal, log, None)
         _write_fitted(path, fitted)
         return fitted
 
     def _adapt(self, network: GenreNet, name: str, learn: BoolArray, seed: int, log: list[dict[str, Any]]) -> None:
-        """Fit the adapter of a network on the same clips."""
-        settings, material = self._settings, self._material
+        """Fit the adapters of a network on the same clips."""
         self._same_sums()
-        if self._hops is None:
-            n_usual = settings.adapter.usual_copies * len(set(settings.segments.lengths))
-            usual = [Chosen.all_of(part) for part in self._encode(n_usual)]
-            # One part after the other: of its sequences nothing is needed any more.
-            narrow = [Hops.of([Chosen.all_of(fit.encode(network, part))]) for part in self._narrow]
-            self._hops = Hops.of(usual), Hops.joined(narrow)
-            self._say("the encoder has heard narrow channels")
-        importance = material.importance(learn, settings.fit.artist_balance) * material.teaching(learn)
-        usual_hops, narrow_hops = (hops.of_clips(importance) for hops in self._hops)
-        torch.manual_seed(seed)
+        if self._paired is None:
+            self._paired = self._through_channels(network)
+        paired = self._paired.of_clips(self._material.teaching(learn))
         rng = np.random.default_rng((seed, 1))
-        fit_adapter(network, usual_hops, narrow_hops, settings.adapter, rng, self._reporter(name, log))
+        fit_adapters(network, paired, self._settings.adapter, rng, self._reporter(name, log))
+
+    def _through_channels(self, network: GenreNet) -> Paired:
+        """Hops of all clips as they are and through channels; the encoder is the same for every fit."""
+        settings, material = self._settings, self._material
+        channels = dataclasses.replace(settings.channels, seed=settings.seed)
+        heard: dict[str | None, list[Tensor]] = {}
+        for through, part in cached_channels(sets_of(material), settings.spec, channels, settings.jobs):
+            hops, clip = fit.single_hops(fit.encode(network, part))
+            heard.setdefault(through.kind, []).append(hops)
+        self._say("the encoder has heard every channel")
+        return Paired(heard[None][0], [heard[kind] for kind in KINDS], clip)
 
     def _same_sums(self) -> None:
         """Let torch sum in one order, so that a seed gives one network."""
@@ -414,7 +416,7 @@ def _checkpoint(
             "segments": dataclasses.asdict(settings.segments),
             "distil": dataclasses.asdict(settings.distil),
             "fit": dataclasses.asdict(settings.fit),
-            "narrow": dataclasses.asdict(settings.narrow) if settings.architecture.adapter else None,
+            "channels": dataclasses.asdict(settings.channels) if settings.architecture.adapter else None,
             "adapter": dataclasses.asdict(settings.adapter) if settings.architecture.adapter else None,
             "pairs": dataclasses.asdict(settings.pairs),
             "same_track": dataclasses.asdict(settings.same_track),

@@ -47,8 +47,8 @@ def outputs(model: Checkpoint, x: Array) -> tuple[Array, Array]:
     v = np.concatenate((z, e, np.array(averaged)), axis=1)
     values = affine("trunk", v)
     if shape.adapter:
-        gate = 1.0 / (1.0 + np.exp(-affine("adapter.gate", z)))
-        values += gate * affine("adapter.up", v @ tensors["adapter.down.weight"].T)
+        gates = 1.0 / (1.0 + np.exp(-affine("adapter.gate", z)))
+        values += (np.repeat(gates, shape.adapter, axis=1) * affine("adapter.down", v)) @ tensors["adapter.up.weight"].T
     u = np.maximum(values, 0.0)
     below = u
     for layer in range(shape.layers):

@@ -30,6 +30,7 @@ SMALL = Architecture(
     layers=1,
     input_clip=5.0,
     adapter=16,
+    adapters=2,
 )
 
 

@@ -65,17 +65,22 @@ def test_every_weight_learns() -> None:
     assert not still
 
 
-def test_the_adapter_is_added_as_far_as_its_gate_is_open() -> None:
+def test_each_adapter_is_added_as_far_as_its_gate_is_open() -> None:
     model = checkpoint()
     net, inputs = network.from_checkpoint(model), frames(1, model.mean.size + 2 * 24, batch=50)[:, 0] * 2.0
     adapter = net.adapter
     assert adapter is not None
     with torch.inference_mode():
-        share = adapter.share(inputs)
-        assert 0.0 < float(share.min()) < 0.4
-        assert 0.6 < float(share.max()) < 1.0, "the gate hardly moves: nothing was compared"
-        plain, added = net.trunk(inputs), adapter.up(adapter.down(inputs))
-        torch.testing.assert_close(net.units(inputs), torch.relu(plain + share * added))
+        shares = adapter.share(inputs)
+        assert shares.shape == (50, 2)
+        assert 0.0 < float(shares.amin(0).max()) < 0.4
+        assert 0.6 < float(shares.amax(0).min()) < 1.0, "a gate hardly moves: nothing was compared"
+        values, plain = adapter.down(inputs), net.trunk(inputs)
+        first, second = (
+            values[:, k * 16 : (k + 1) * 16] @ adapter.up.weight[:, k * 16 : (k + 1) * 16].T for k in (0, 1)
+        )
+        expected = plain + shares[:, :1] * first + shares[:, 1:] * second
+        torch.testing.assert_close(net.units(inputs), torch.relu(expected))
         adapter.gate.bias.fill_(-1e4)
         torch.testing.assert_close(net.units(inputs), torch.relu(plain), rtol=0, atol=0)
 

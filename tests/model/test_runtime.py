@@ -31,7 +31,8 @@ SHAPES: list[dict[str, Any]] = [
     {"layers": 3, "encoder_layers": 1},
     {"encoder_inputs": 13, "encoder_width": 24, "encoder_head": 40, "embedding": 8, "trunk": 16, "hidden": 64},
     {"adapter": 0},
-    {"adapter": 8, "trunk": 24},
+    {"adapter": 8, "adapters": 1, "trunk": 24},
+    {"adapter": 8, "adapters": 3},
     {"architecture": ARCHITECTURE, "spec": SPEC},
 ]
 needs_gpu = pytest.mark.skipif(not runtime.cuda_device_count(), reason="no NVIDIA driver or GPU on this machine")

@@ -21,7 +21,6 @@ STILL = Colouring(
     ripple_db=0.0,
     low_pass_hz=(20000.0, 20000.0),
     high_pass_hz=(0.001, 0.001),
-    narrow=0.0,
     noise_db=(-300.0, -300.0),
     coder_db=(300.0, 300.0),
 )

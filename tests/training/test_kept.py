@@ -9,7 +9,7 @@ import pytest
 
 from rtgenre.frontend import kernels
 from rtgenre.model import network
-from rtgenre.training import fit, fit_adapter, material, outcome, segments, spectra
+from rtgenre.training import channels, fit, fit_adapter, material, outcome, segments, spectra
 from rtgenre.training.distil import Distilled
 from rtgenre.training.kept import FRONTEND_CODE, fingerprint
 from rtgenre.training.material import open_material
@@ -75,12 +75,14 @@ def test_a_whole_fit_is_kept_under_its_adapter_too(
     assert outcome.base_key(opened, encoder, without) == base, "the trunk is fitted before there is an adapter"
     assert outcome.fit_key(base, without) == base
     wider = dataclasses.replace(settings, architecture=msgspec.structs.replace(SMALL, adapter=16))
-    fewer = dataclasses.replace(settings, narrow=dataclasses.replace(settings.narrow, copies=2))
+    fewer = dataclasses.replace(settings, channels=dataclasses.replace(settings.channels, copies=3))
     other = dataclasses.replace(settings, adapter=dataclasses.replace(settings.adapter, gate_c=0.5))
     keys = {outcome.fit_key(base, one) for one in (settings, without, wider, fewer, other)}
     assert len(keys) == 5
     edited = tmp_path / "edited.py"
     edited.write_text("edited")
     key = outcome.fit_key(base, settings)
-    monkeypatch.setattr(fit_adapter, "__file__", str(edited))
-    assert outcome.fit_key(base, settings) != key
+    for module in (fit_adapter, channels):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "__file__", str(edited))
+            assert outcome.fit_key(base, settings) != key

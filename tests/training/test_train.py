@@ -14,6 +14,7 @@ from rtgenre.model import checkpoint as checkpoints
 from rtgenre.model.architecture import Architecture
 from rtgenre.model.same_track import SameTrack
 from rtgenre.training import outcome, report, train
+from rtgenre.training.channels import ChannelSettings
 from rtgenre.training.curves import CURVES_FILE
 from rtgenre.training.distil import DistilSettings
 from rtgenre.training.fit import FitSettings, StageSettings
@@ -23,7 +24,6 @@ from rtgenre.training.pairs import PairSettings
 from rtgenre.training.recipe import SPEC
 from rtgenre.training.segments import SegmentSettings
 from rtgenre.training.settings import TrainSettings
-from rtgenre.training.spectra import Colouring
 from tests.training.teacher_file import write_teacher
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ SMALL = Architecture(
     layers=1,
     input_clip=5.0,
     adapter=8,
+    adapters=2,
 )
 
 
@@ -69,10 +70,8 @@ def small(corpus_file: Path, teacher_file: Path | None, out: Path, **changes: An
         distil=DistilSettings(epochs=2, batch=64, threads=1),
         segments=SegmentSettings(copies=2, long_hops=40, middle_hops=32, short_hops=16),
         fit=FitSettings(members=2, trunk=stage, lstm=StageSettings(epochs=1, batch=8, learning_rate=1e-3), threads=1),
-        narrow=SegmentSettings(
-            copies=1, plain=False, long_hops=40, middle_hops=32, short_hops=16, colouring=Colouring(narrow=1.0)
-        ),
-        adapter=AdapterSettings(stage=replace(stage, learning_rate=1e-3), gate_hops=500),
+        channels=ChannelSettings(copies=1, hops=40),
+        adapter=AdapterSettings(gate_hops=500),
         pairs=pairs,
         same_track=SameTrackSettings(steps=5, report_every=5),
         jobs=1,
