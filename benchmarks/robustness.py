@@ -121,6 +121,7 @@ def ways(room: Path | None) -> dict[str, Callable[[Sound, Path], Path]]:
         "12 dB louder": plain(lambda s: s * np.float32(10 ** (12 / 20))),
         "12 dB quieter": plain(lambda s: s * np.float32(10 ** (-12 / 20))),
         "room noise at 20 dB": plain(noisy(noise, 20.0)),
+        "room noise at 12 dB": plain(noisy(noise, 12.0)),
         "stereo, one channel 6 dB down": plain(lambda s: np.stack((s, 0.5 * s), axis=1)),
         "48 kHz": plain(lambda s: s, 48000),
         "22.05 kHz": plain(lambda s: s, 22050),
