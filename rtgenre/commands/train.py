@@ -65,7 +65,7 @@ def need(*modules: str) -> None:
 
 def _print(figures: dict[str, Any]) -> None:
     if not sys.stdout.isatty():
-        print(json.dumps(figures))  # it knows numpy's float64
+        print(json.dumps(figures))
         return
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)

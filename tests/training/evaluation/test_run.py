@@ -4,6 +4,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -59,6 +60,13 @@ def test_the_figures_are_json_and_the_same_every_time(figures: dict) -> None:
     others.label[:] = 0
     assert report.as_json(whole(evaluate(parrot, Scripted(CLIPS), QUICK, others))) == report.as_json(figures)
     assert json.loads(report.as_json(figures))["ece"] == figures["ece"]
+
+
+def test_every_figure_is_a_plain_number(figures: dict) -> None:
+    assert {"track_changes", "after_an_hour", "in_a_row", "not_music", "silence"} <= figures.keys(), "all sections"
+    for section, told in figures.items():
+        # msgspec refuses numpy's numbers, which json takes for floats.
+        assert json.loads(msgspec.json.encode(told)) == json.loads(json.dumps(told)), section
 
 
 def test_the_report_holds_the_figures_and_links_the_pictures(figures: dict, tmp_path: Path) -> None:
