@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,18 +36,21 @@ class Material:
     """Opened data.
 
     Attributes:
-        music: clips with genres, split into ``train`` and ``valid``.
+        music: clips with genres, split into ``train`` and ``valid``: its own, or fold 0 held out where it has none.
         other: clips that are no music; None without them.
-        split: (music clips,) ``train`` or ``valid``: the data set's own, or fold 0 held out where it has none.
         fold: (music clips,) artist-wise fold.
         other_teaches: (other clips,) bool: one in three is held out.
     """
 
     music: DataSet
     other: DataSet | None
-    split: NDArray[np.str_]
     fold: IntArray
     other_teaches: BoolArray
+
+    @property
+    def split(self) -> NDArray[np.str_]:
+        """(music clips,) the part of each; the data set's, so that what is held out is what is measured on."""
+        return self.music.split
 
     @property
     def n_music(self) -> int:
@@ -117,10 +120,9 @@ def open_material(data: Path, not_music: Path | None, spec: FrontendSpec, *, qui
     """
     music = open_dataset(data, spec, quiet=quiet)
     fold = artist_folds(music.label, music.artist, N_FOLDS)
-    split = music.split
-    if not {"train", "valid"} <= set(split):
-        split = np.where(fold == 0, "valid", "train")
-    train, valid = split == "train", split == "valid"
+    if not {"train", "valid"} <= set(music.split):
+        music = replace(music, split=np.where(fold == 0, "valid", "train"))
+    train, valid = music.split == "train", music.split == "valid"
     shared = np.intersect1d(music.artist[train], music.artist[valid])
     if len(shared):
         raise UsageError(f"artist {shared[0]} is in train and in valid", "split the data set by artist")
@@ -139,7 +141,6 @@ def open_material(data: Path, not_music: Path | None, spec: FrontendSpec, *, qui
     return Material(
         music,
         other,
-        split,
         fold,
         np.arange(n_other) % _HELD_OUT_EVERY != 0,
     )
