@@ -56,10 +56,10 @@ class Examples:
     file: IntArray
 
     def with_more(self, more: Examples) -> Examples:
-        """Both together; what kind of label it is, the newer one says."""
+        """Both together; whoever adds must not change what kind of label it is."""
         return Examples(
             self.name,
-            more.noise,
+            self.noise,
             (*self.files, *more.files),
             (*self.sha256, *more.sha256),
             np.concatenate([self.windows, more.windows]),
