@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rtgenre import app, logs
-from rtgenre.commands.files import make_folder, write_text
+from rtgenre.commands.files import make_folder, try_file, write_text
 from rtgenre.errors import EX_OK, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -79,9 +79,10 @@ def evaluate(
 
     if folder is not None:
         pictures.check_drawable()
-    for place in (json_file.parent if json_file else None, folder):
-        if place is not None:
-            make_folder(place)  # fails before minutes of work, not after them
+        for name in (JSON_FILE, REPORT_FILE):
+            try_file(folder / name)
+    if json_file is not None:
+        try_file(json_file)
     logs.set_up(settings.log.level, settings.log.format == "json", keep=False)
     # A GPU is no quicker for one stream, and would make the figures depend on the machine.
     device = "cpu" if settings.model.device == "auto" else settings.model.device
@@ -96,8 +97,10 @@ def evaluate(
         "data": {"file": data.resolve().name, **measured["data"]},
     }
     if json_file is not None:
+        make_folder(json_file.parent)
         write_text(json_file, report.as_json(figures))
     if folder is not None:
+        make_folder(folder)
         write_text(folder / JSON_FILE, report.as_json(figures))
         write_text(folder / REPORT_FILE, report.markdown(figures, pictures.draw(figures, folder)))
         print(f"wrote {folder / REPORT_FILE}", file=sys.stderr)

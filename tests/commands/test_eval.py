@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from rtgenre.posterior.decision import PolicySettings
+from rtgenre.training.evaluation import run
 from tests import corpus, signals
 from tests.in_process import here
 from tests.test_daemon import one_error, rtgenre
@@ -84,6 +85,31 @@ def test_what_cannot_be_measured_is_one_clear_error(known: Path, tmp_path: Path)
     one_error(here("eval", "--data", str(known), "--model", str(tmp_path / "none")), 78, "none")
     (tmp_path / "file").touch()
     one_error(here("eval", "--data", str(known), "--out", str(tmp_path / "file")), 69, "cannot be made")
+
+
+def test_what_cannot_be_written_is_known_before_the_work(
+    known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[object] = []
+    monkeypatch.setattr(run, "evaluate", lambda *_: heard.append(1))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "out" / "report.md").mkdir(parents=True)
+    data = ("eval", "--data", str(known), "--no-streams", "-q")
+    one_error(here(*data, "--json", str(tmp_path / "folder")), 69, "folder cannot be written", "choose another place")
+    one_error(here(*data, "--json", "/proc/x/y.json"), 69, "'/proc/x' cannot be made", "choose another place")
+    one_error(here(*data, "--out", str(tmp_path / "out")), 69, "report.md cannot be written", "choose another place")
+    assert not heard
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["report.md"]
+
+
+def test_trying_leaves_nothing_behind(known: Path, tmp_path: Path) -> None:
+    (tmp_path / "kept.json").write_text("kept")
+    (tmp_path / "link.json").symlink_to(tmp_path / "nowhere.json")
+    for name in ("a/b/new.json", "kept.json", "link.json"):
+        files = ("--json", str(tmp_path / name), "--out", str(tmp_path / "a" / "report"))
+        one_error(here("eval", "--data", str(known), "--split", "none", "-q", *files), 2, "none")
+    assert (tmp_path / "kept.json").read_text() == "kept"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.json", "link.json"]
 
 
 @corpus.needs_spectra
