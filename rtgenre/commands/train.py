@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rtgenre import app, logs
+from rtgenre.commands.files import try_folder
 from rtgenre.errors import EX_OK, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def train(settings_of: Callable[[], TrainSettings]) -> int:
             shipped model's.
 
     Raises:
-        RtgenreError: the data cannot be used.
+        RtgenreError: the data cannot be used, or the folder cannot be written.
     """
     need("torch", "sklearn", "matplotlib")
     import dataclasses
@@ -37,6 +38,7 @@ def train(settings_of: Callable[[], TrainSettings]) -> int:
 
     logs.set_up("info", as_json=False, keep=False)
     settings = settings_of()
+    try_folder(settings.out)  # left as it was: a run that fails leaves no empty folder
     if settings.teacher is None and settings.encoder_from is None:
         settings = dataclasses.replace(settings, encoder_from=app.model_folder(ModelSettings()))
     begun = time.monotonic()
