@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from rtgenre.errors import OutputError, SourceError, UsageError
@@ -83,6 +84,18 @@ def test_the_report_holds_the_figures_and_links_the_pictures(figures: dict, tmp_
     assert "parrot" in text
     assert "None" not in text
     assert "nan" not in text
+
+
+def test_no_figure_is_printed_over_the_title(figures: dict) -> None:
+    assert figures["accuracy"]["30"] == 1.0
+    figure = Figure(figsize=(8.0, 4.2), layout="constrained")
+    pictures._over_time(figure, figures)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    title = axes.title.get_window_extent()
+    told = [text for text in axes.texts if text.get_text() == "1.00"]
+    assert told
+    assert [text for text in told if text.get_window_extent().overlaps(title)] == []
 
 
 def test_without_streams_there_is_less(figures: dict, tmp_path: Path) -> None:
