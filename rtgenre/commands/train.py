@@ -12,7 +12,7 @@ from rich.table import Table
 
 from rtgenre import app, logs
 from rtgenre.commands.files import try_folder
-from rtgenre.errors import EX_OK, UsageError
+from rtgenre.errors import EX_INTERRUPT, EX_OK, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,9 @@ def train(settings_of: Callable[[], TrainSettings]) -> int:
     Args:
         settings_of: makes the settings once it is known that they can be made. Without a teacher, the encoder is the
             shipped model's.
+
+    Returns:
+        0, or 130 where it was interrupted.
 
     Raises:
         RtgenreError: the data cannot be used, or the folder cannot be written.
@@ -48,7 +51,14 @@ def train(settings_of: Callable[[], TrainSettings]) -> int:
         if not settings.quiet:
             console.print(f"[dim]{time.monotonic() - begun:6.0f} s[/dim]  {line}", soft_wrap=True)
 
-    _print(run(settings, note))
+    try:
+        figures = run(settings, note)
+    except KeyboardInterrupt:
+        print(
+            "rtgenre: interrupted: what was finished is kept, and the same command goes on from there", file=sys.stderr
+        )
+        return EX_INTERRUPT
+    _print(figures)
     return EX_OK
 
 

@@ -56,3 +56,17 @@ def test_where_nothing_can_be_written_is_known_at_once(
     for out, words in ((tmp_path / "file" / "model", "Not a directory"), (tmp_path / "file", "File exists")):
         one_error(run(tmp_path, music, out), 69, f"'{out}' cannot be made: {words}", "choose another place")
     one_error(run(tmp_path, music, Path("/proc/x")), 69, "'/proc/x' cannot be made", "choose another")
+
+
+def test_an_interruption_says_that_the_same_command_goes_on(
+    tmp_path: Path, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "run", interrupted)
+    done = run(tmp_path, music, tmp_path / "model")
+    assert done.returncode == 130
+    told = done.stderr.decode().strip().splitlines()
+    assert told == ["rtgenre: interrupted: what was finished is kept, and the same command goes on from there"]
+    assert done.stdout == b""
