@@ -76,6 +76,7 @@ def evaluate(
         RtgenreError: the model or the data cannot be used, or a file cannot be written.
     """
     from rtgenre.training.evaluation import pictures, report, run
+    from rtgenre.training.evaluation.learned import learned_from
 
     if folder is not None:
         pictures.check_drawable()
@@ -93,6 +94,7 @@ def evaluate(
     measured = run.evaluate(functools.partial(_open_pipeline, settings), clips, measure, other)
     figures = {
         "model": {"id": checkpoint.id, "sha256": checkpoint.sha256, "temperature": checkpoint.temperature},
+        "model_learned_from_this": learned_from(checkpoint.training, clips, measured["data"]["split"]),
         **measured,
         "data": {"file": data.resolve().name, **measured["data"]},
     }
@@ -104,6 +106,8 @@ def evaluate(
         write_text(folder / JSON_FILE, report.as_json(figures))
         write_text(folder / REPORT_FILE, report.markdown(figures, pictures.draw(figures, folder)))
         print(f"wrote {folder / REPORT_FILE}", file=sys.stderr)
+    if figures["model_learned_from_this"]:
+        print(f"rtgenre: {report.LEARNED}", file=sys.stderr)
     if sys.stdout.isatty():
         _print(figures)
     else:

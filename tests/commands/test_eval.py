@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from rtgenre.model import checkpoint as checkpoints
 from rtgenre.posterior.decision import PolicySettings
+from rtgenre.training.datasets.open import open_dataset
 from rtgenre.training.evaluation import run
 from tests import corpus, signals
 from tests.in_process import here
 from tests.test_daemon import one_error, rtgenre
 from tests.training.corpus import write_corpus
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+SHIPPED = Path(__file__).parents[2] / "models" / "gtzan-lstm"
 pytestmark = pytest.mark.real
 
 
@@ -51,6 +52,21 @@ def test_a_file_of_spectra_becomes_figures_and_a_report(known: Path, tmp_path: P
     assert figures["settings"]["policy"]["smoothing_s"] == PolicySettings().smoothing_s
     assert json.loads((out / "eval.json").read_text()) == figures
     assert {path.suffix for path in out.iterdir()} == {".json", ".md", ".png"}
+
+
+def test_a_model_measured_on_what_it_learned_from_says_so(known: Path, tmp_path: Path) -> None:
+    model = checkpoints.load(SHIPPED)
+    taught = {"corpus_sha256": open_dataset(known).sha256, "splits": ["train"]}
+    checkpoints.save(dataclasses.replace(model, training=taught), tmp_path / "model")
+    for split, learned in (("train", True), ("valid", False)):
+        done = here(
+            "eval", "--data", str(known), "--split", split, "--model", str(tmp_path / "model"),
+            "--out", str(tmp_path / split), "--limit", "3", "--no-streams", "-q",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["model_learned_from_this"] is learned
+        assert done.stderr.count(b"learned from these very clips") == learned
+        assert ("learned from these very clips" in (tmp_path / split / "report.md").read_text("utf-8")) == learned
 
 
 def test_a_folder_of_sound_with_a_broken_file(tmp_path: Path) -> None:
