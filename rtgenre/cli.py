@@ -558,7 +558,7 @@ def enroll(
     """Teach a label of your own from a handful of files; it is told beside the model's own labels from then on.
 
     What is kept is what the model makes of the files, not their sound. More files for a label that is there already
-    are added to it.
+    are added to it; noise stays noise, and music music.
 
     Examples: rtgenre enroll "dub techno" ~/music/dub/*.flac · rtgenre enroll --noise fridge kitchen.wav night.wav ·
     rtgenre enroll --report · rtgenre enroll --remove fridge

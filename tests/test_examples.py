@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zmq
 
 from benchmarks.crowd import node_is_there
 from rtgenre import keys
 from rtgenre.client import Subscriber
+from rtgenre.records import Posterior, State
+from tests.outputs.talking import started
+from tests.outputs.test_wire import composer, hop
 from tests.test_daemon import RTGENRE, environment, free_ports, posteriors
 
 pytestmark = pytest.mark.real
@@ -108,6 +112,40 @@ def test_the_page_about_the_feed_shows_code_that_works(daemon: tuple[str, ...], 
     script = tmp_path / "page.py"
     script.write_text(code.replace("Subscriber()", f"Subscriber({where})"))
     assert first_line(sys.executable, "-u", str(script))[0].startswith("rtgenre.v1.")
+
+
+@pytest.mark.timeout(60)  # a line that never comes
+@pytest.mark.parametrize("which", ["README", "example"])
+def test_what_is_printed_last_is_what_is_heard_now(which: str, tmp_path: Path) -> None:
+    table, script = composer(), EXAMPLES / "subscriber.py"
+    with started() as feed, zmq.Context() as context, context.socket(zmq.SUB) as another:
+        if which == "README":
+            (code,) = re.findall(r"```python\n(.*?)```", (EXAMPLES.parent / "README.md").read_text("utf-8"), re.DOTALL)
+            assert len(code.splitlines()) == 10, "the README calls it ten lines"
+            script = tmp_path / "readme.py"
+            script.write_text(code.replace("tcp://127.0.0.1:5560", feed.publish_address))
+        command = [sys.executable, "-u", str(script), feed.publish_address]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+
+                def says(steps: list[Posterior], n: int) -> list[str]:
+                    for step in steps:
+                        time.sleep(0.002)  # the wall clock tells milliseconds
+                        for envelope in table.compose(step, 0, 0, time.monotonic_ns()):
+                            feed.mailbox.put(envelope)
+                    return [process.stdout.readline().removeprefix("mic ").strip() for _ in range(n)]
+
+                # The last decision is younger than the last state, and later the other way round.
+                assert says([hop(0), hop(1, State.MUSIC, "metal")], 2)[-1] == "music metal 0.7"
+                said = says([hop(2, State.SILENCE, None), hop(3, State.NOT_MUSIC, None)], 3)
+                assert said[-1] == "not_music None 0.7"
+                another.subscribe(b"rtgenre.v1.")
+                another.connect(feed.publish_address)  # now the last of every topic is sent once more, to everybody
+                assert another.poll(5000)
+                assert set(says([], 2)) == {"not_music None 0.7"}
+            finally:
+                process.kill()
 
 
 def test_each_example_says_how_it_is_run() -> None:

@@ -134,9 +134,16 @@ def _enrolled(
     name = checked_name(asked.name or "", checkpoint.labels)
     before = next((examples for examples in labels if examples.name.casefold() == name.casefold()), None)
     name = name if before is None else before.name
+    if before is not None and asked.noise and not before.noise:
+        raise UsageError(
+            f"{name!r} is a label of music, and stays it",
+            f"leave --noise out, or choose another name for the noise, or forget it first: --remove {name!r}",
+        )
     files = _found(asked.paths)
     if not files:
         raise UsageError(f"there is no sound file for {name!r}", "give files, or folders of them")
+    if before is not None and before.noise and not asked.noise:
+        print(f"rtgenre: {name!r} is noise, and stays it: what is added is noise, too", file=sys.stderr)
     taken = {sha256: examples.name for examples in labels for sha256 in examples.sha256}
     pipeline = app.open_pipeline(settings, checkpoint, listens_for_own=True)
     heard: list[tuple[str, str, np.ndarray[Any, np.dtype[np.float32]]]] = []
@@ -171,7 +178,7 @@ def _enrolled(
         )
     new = Examples(
         name,
-        asked.noise,
+        asked.noise or (before is not None and before.noise),
         tuple(printable(shown) for shown, _, _ in heard),
         tuple(sha256 for _, sha256, _ in heard),
         np.concatenate([windows for _, _, windows in heard]),

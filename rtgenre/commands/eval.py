@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rtgenre import app, logs
-from rtgenre.commands.files import make_folder, write_text
+from rtgenre.commands.files import make_folder, try_file, write_text
 from rtgenre.errors import EX_OK, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -76,12 +76,14 @@ def evaluate(
         RtgenreError: the model or the data cannot be used, or a file cannot be written.
     """
     from rtgenre.training.evaluation import pictures, report, run
+    from rtgenre.training.evaluation.learned import learned_from
 
     if folder is not None:
         pictures.check_drawable()
-    for place in (json_file.parent if json_file else None, folder):
-        if place is not None:
-            make_folder(place)  # fails before minutes of work, not after them
+        for name in (JSON_FILE, REPORT_FILE):
+            try_file(folder / name)
+    if json_file is not None:
+        try_file(json_file)
     logs.set_up(settings.log.level, settings.log.format == "json", keep=False)
     # A GPU is no quicker for one stream, and would make the figures depend on the machine.
     device = "cpu" if settings.model.device == "auto" else settings.model.device
@@ -92,15 +94,20 @@ def evaluate(
     measured = run.evaluate(functools.partial(_open_pipeline, settings), clips, measure, other)
     figures = {
         "model": {"id": checkpoint.id, "sha256": checkpoint.sha256, "temperature": checkpoint.temperature},
+        "model_learned_from_this": learned_from(checkpoint.training, clips, measured["data"]["split"]),
         **measured,
         "data": {"file": data.resolve().name, **measured["data"]},
     }
     if json_file is not None:
+        make_folder(json_file.parent)
         write_text(json_file, report.as_json(figures))
     if folder is not None:
+        make_folder(folder)
         write_text(folder / JSON_FILE, report.as_json(figures))
         write_text(folder / REPORT_FILE, report.markdown(figures, pictures.draw(figures, folder)))
         print(f"wrote {folder / REPORT_FILE}", file=sys.stderr)
+    if figures["model_learned_from_this"]:
+        print(f"rtgenre: {report.LEARNED}", file=sys.stderr)
     if sys.stdout.isatty():
         _print(figures)
     else:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rtgenre import logs, resources
-from rtgenre.commands.files import make_folder, write_text
+from rtgenre.commands.files import make_folder, try_folder, write_text
 from rtgenre.commands.train import need
 from rtgenre.errors import EX_OK, UsageError, nearest
 
@@ -139,7 +139,7 @@ def train_recipe(name: str, asked: Asked, out: Path) -> int:
     if name not in RECIPES:
         raise UsageError(f"there is no recipe {name!r}", nearest(name, RECIPES) + " (`rtgenre literature --list`)")
     logs.set_up("info", as_json=False, keep=False)
-    make_folder(out)
+    try_folder(out)
     maker, setting = _prepare(asked)
     size = QUICK if asked.quick else 1.0
     every = jobs((RECIPES[name],), _protocols(None), maker.clips, size=size, seed=asked.seed)
@@ -154,6 +154,7 @@ def train_recipe(name: str, asked: Asked, out: Path) -> int:
     for job in sorted(first.values(), key=lambda job: _protocols(None).index(job.protocol)):
         figures, fitted = outcome(job, maker, means_of(job, setting))
         found.append(figures)
+    make_folder(out)
     if fitted.network is not None:
         tensors = {key: value.detach().cpu().contiguous() for key, value in fitted.network.state_dict().items()}
         # LSTM weights share memory in torch; a file must not.

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from rtgenre import app, logs
-from rtgenre.errors import EX_OK, UsageError
+from rtgenre.commands.files import try_folder
+from rtgenre.errors import EX_INTERRUPT, EX_OK, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +27,11 @@ def train(settings_of: Callable[[], TrainSettings]) -> int:
         settings_of: makes the settings once it is known that they can be made. Without a teacher, the encoder is the
             shipped model's.
 
+    Returns:
+        0, or 130 where it was interrupted.
+
     Raises:
-        RtgenreError: the data cannot be used.
+        RtgenreError: the data cannot be used, or the folder cannot be written.
     """
     need("torch", "sklearn", "matplotlib")
     import dataclasses
@@ -37,6 +41,7 @@ def train(settings_of: Callable[[], TrainSettings]) -> int:
 
     logs.set_up("info", as_json=False, keep=False)
     settings = settings_of()
+    try_folder(settings.out)  # left as it was: a run that fails leaves no empty folder
     if settings.teacher is None and settings.encoder_from is None:
         settings = dataclasses.replace(settings, encoder_from=app.model_folder(ModelSettings()))
     begun = time.monotonic()
@@ -46,7 +51,14 @@ def train(settings_of: Callable[[], TrainSettings]) -> int:
         if not settings.quiet:
             console.print(f"[dim]{time.monotonic() - begun:6.0f} s[/dim]  {line}", soft_wrap=True)
 
-    _print(run(settings, note))
+    try:
+        figures = run(settings, note)
+    except KeyboardInterrupt:
+        print(
+            "rtgenre: interrupted: what was finished is kept, and the same command goes on from there", file=sys.stderr
+        )
+        return EX_INTERRUPT
+    _print(figures)
     return EX_OK
 
 
@@ -65,7 +77,7 @@ def need(*modules: str) -> None:
 
 def _print(figures: dict[str, Any]) -> None:
     if not sys.stdout.isatty():
-        print(json.dumps(figures))  # it knows numpy's float64
+        print(json.dumps(figures))
         return
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)

@@ -32,7 +32,8 @@ _HASH_DIGITS = 12
 _NAME = re.compile(r"[^\W_](?:[\w -]{0,30}[^\W_])?")
 # What states and outputs say where there is no label: MQTT's ``none``, ``silence``, the head's "none of these".
 _OTHER_WORDS = frozenset(("none", "none of these", "not music", "silence", "stale", "starting", "unknown"))
-_ALLOWED = "use letters, digits, space, - and _, at most 32 of them, the first and last a letter or digit"
+_LONGEST = 32
+_ALLOWED = f"use letters, digits, space, - and _, at most {_LONGEST} of them, the first and last a letter or digit"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,10 +57,10 @@ class Examples:
     file: IntArray
 
     def with_more(self, more: Examples) -> Examples:
-        """Both together; what kind of label it is, the newer one says."""
+        """Both together; whoever adds must not change what kind of label it is."""
         return Examples(
             self.name,
-            more.noise,
+            self.noise,
             (*self.files, *more.files),
             (*self.sha256, *more.sha256),
             np.concatenate([self.windows, more.windows]),
@@ -78,13 +79,25 @@ def checked_name(name: str, shipped: Sequence[str]) -> str:
         UsageError: it has other characters, is taken by a shipped label, or says that there is no label.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot be the name of a label", _ALLOWED)
+        raise UsageError(f"{name!r} cannot be the name of a label: {_why_not(name)}", _ALLOWED)
     taken = [label for label in shipped if label.casefold() == name.casefold()]
     if taken:
         raise UsageError(f"{taken[0]!r} is a label of the model itself", "choose another name")
     if re.sub("[_-]", " ", name.casefold()) in _OTHER_WORDS:
         raise UsageError(f"{name!r} is what is said where there is no label", "choose another name")
     return name
+
+
+def _why_not(name: str) -> str:
+    """What about a name is not allowed: the first such character, where it is one."""
+    strange = next((character for character in name if not re.fullmatch(r"[\w -]", character)), None)
+    if strange is not None:
+        return f"{strange!r} is not allowed in it"
+    if not name:
+        return "it is empty"
+    if len(name) > _LONGEST:
+        return f"it has {len(name)} characters"
+    return f"it begins with {name[0]!r}" if not name[0].isalnum() else f"it ends with {name[-1]!r}"
 
 
 class Store:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rtgenre.errors import SourceError
+from rtgenre.training import layout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,15 +41,20 @@ def read_arrays(path: Path, names: tuple[str, ...], what: str) -> tuple[dict[str
         what: the file is, in words: ``corpus of spectra``.
 
     Raises:
-        SourceError: the file cannot be read, or lacks an array.
+        SourceError: the file cannot be read, lacks an array, or has one that does not fit (``layout``).
     """
+    remedy = f"it must be an .npz with {', '.join(map(layout.written, names))}"
     try:
         content = path.read_bytes()
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in names}, hashlib.sha256(content).hexdigest()
+            found = {name: arrays[name] for name in names}
     except OSError as error:
         raise SourceError(
             f"cannot read {path}: {error.strerror or error}", f"give the path of a {what} (.npz)"
         ) from error
     except _NOT_SUCH_A_FILE as error:
-        raise SourceError(f"{path} is not a {what}: {error}", f"it must be an .npz with {', '.join(names)}") from error
+        raise SourceError(f"{path} is not a {what}: {error}", remedy) from error
+    fault = layout.fault_of(found)
+    if fault:
+        raise SourceError(f"{path} is not a {what}: {fault}", remedy)
+    return found, hashlib.sha256(content).hexdigest()

@@ -335,9 +335,9 @@ def fit_on_hops(
         report: called with the figures of each epoch.
     """
     taught, some = drawn
-    steps = len(some) // settings.batch
+    steps = max(1, len(some) // settings.batch)  # few hops are one batch, not none
     optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, max(1, steps * settings.epochs))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, steps * settings.epochs)
     average = Average(parameters, settings.averaging)
     for epoch in range(settings.epochs):
         order, total = some[torch.from_numpy(rng.permutation(len(some)))], 0.0
@@ -361,7 +361,7 @@ def fit_on_hops(
             schedule.step()
             average.update()
             total += float(loss.detach())
-        report({"epoch": epoch, "loss": total / max(1, steps)})
+        report({"epoch": epoch, "loss": total / steps})
     average.put()
 
 

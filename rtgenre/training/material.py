@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,18 +36,21 @@ class Material:
     """Opened data.
 
     Attributes:
-        music: clips with genres, split into ``train`` and ``valid``.
+        music: clips with genres, split into ``train`` and ``valid``: its own, or fold 0 held out where it has none.
         other: clips that are no music; None without them.
-        split: (music clips,) ``train`` or ``valid``: the data set's own, or fold 0 held out where it has none.
         fold: (music clips,) artist-wise fold.
         other_teaches: (other clips,) bool: one in three is held out.
     """
 
     music: DataSet
     other: DataSet | None
-    split: NDArray[np.str_]
     fold: IntArray
     other_teaches: BoolArray
+
+    @property
+    def split(self) -> NDArray[np.str_]:
+        """(music clips,) the part of each; the data set's, so that what is held out is what is measured on."""
+        return self.music.split
 
     @property
     def n_music(self) -> int:
@@ -117,19 +120,14 @@ def open_material(data: Path, not_music: Path | None, spec: FrontendSpec, *, qui
     """
     music = open_dataset(data, spec, quiet=quiet)
     fold = artist_folds(music.label, music.artist, N_FOLDS)
-    split = music.split
-    if not {"train", "valid"} <= set(split):
-        split = np.where(fold == 0, "valid", "train")
-    train, valid = split == "train", split == "valid"
+    has_parts = {"train", "valid"} <= set(music.split)
+    if not has_parts:
+        music = replace(music, split=np.where(fold == 0, "valid", "train"))
+    train, valid = music.split == "train", music.split == "valid"
     shared = np.intersect1d(music.artist[train], music.artist[valid])
     if len(shared):
         raise UsageError(f"artist {shared[0]} is in train and in valid", "split the data set by artist")
-    lacking = sorted({music.labels[k] for k in set(music.label[valid]) ^ set(music.label[train])})
-    if lacking or len(music.labels) < 2:
-        raise UsageError(
-            f"too few clips to learn from and be measured on: {', '.join(lacking or music.labels)}",
-            "give at least two labels, and of each at least five files (or artists)",
-        )
+    _require_enough(music, has_parts=has_parts)
     other: DataSet | None = None
     if not_music is not None:
         other = open_dataset(not_music, spec, quiet=quiet, limit_s=60.0)
@@ -139,7 +137,22 @@ def open_material(data: Path, not_music: Path | None, spec: FrontendSpec, *, qui
     return Material(
         music,
         other,
-        split,
         fold,
         np.arange(n_other) % _HELD_OUT_EVERY != 0,
     )
+
+
+def _require_enough(music: DataSet, *, has_parts: bool) -> None:
+    """Refuse labels of which nothing could be learned, or nothing measured: all of them at once."""
+    clips = {int(k): int(n) for k, n in zip(*np.unique(music.label, return_counts=True), strict=True)}
+    lacking = {k for k in clips if not {"train", "valid"} <= set(music.split[music.label == k])}
+    if lacking and not has_parts:
+        # Which of the small ones has nothing in the fold held out is chance; mended one by one, the next would lack.
+        lacking |= {k for k in clips if len(np.unique(music.artist[music.label == k])) < N_FOLDS}
+    if lacking or len(clips) < 2:
+        named = ", ".join(f"{music.labels[k]} ({clips[k]})" for k in sorted(lacking or clips))
+        enough = "clips in train and in valid" if has_parts else "at least five files (or artists)"
+        raise UsageError(
+            f"too few clips to learn from and be measured on: {named}",
+            f"give at least two labels, and of each {enough}",
+        )

@@ -98,7 +98,6 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
         CheckpointError: ``encoder_from`` cannot be used.
     """
     say: Note = note or _log.info
-    settings.out.mkdir(parents=True, exist_ok=True)
     material = open_material(settings.data, settings.not_music, settings.spec, quiet=settings.quiet)
     encoder = _encoder(settings, say)
     parts = _segments(material, settings, say)

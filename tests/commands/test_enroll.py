@@ -137,6 +137,25 @@ def test_what_cannot_be_is_one_clear_error(place: Path, tmp_path: Path) -> None:
     one_error(run(place, tmp_path / "file", "enroll", "x", *tunes), 78, "cannot be written", "--labels")
 
 
+def test_a_label_stays_of_its_kind(place: Path, tmp_path: Path) -> None:
+    def kinds() -> dict[str, bool]:
+        return {one["name"]: one["noise"] for one in report_of(run(place, own, "enroll", "--list"))["labels"]}
+
+    own = tmp_path / "own"
+    hums, tunes = ([str(place / kind / f"{kind}{k}.wav") for k in range(4)] for kind in ("hum", "tune"))
+    report_of(run(place, own, "enroll", "--noise", "hum", *hums[:2]))
+    assert b"noise" not in run(place, own, "enroll", "tunes", *tunes[:2]).stderr
+    more = run(place, own, "enroll", "Hum", hums[2])
+    assert {row["name"]: row["noise"] for row in report_of(more)["labels"]} == {"hum": True, "tunes": False}
+    assert more.stderr.count(b"'hum' is noise, and stays it") == 1
+    assert b"stays" not in run(place, own, "enroll", "--noise", "hum", hums[3]).stderr
+    refused = run(place, own, "enroll", "--noise", "tunes", tunes[2])
+    one_error(refused, 2, "'tunes' is a label of music", "leave --noise out", "--remove 'tunes'")
+    assert kinds() == {"hum": True, "tunes": False}
+    files = {one["name"]: len(one["files"]) for one in report_of(run(place, own, "enroll", "--list"))["labels"]}
+    assert files == {"hum": 4, "tunes": 2}
+
+
 def test_labels_of_other_weights_are_told_and_left_alone(place: Path, tmp_path: Path) -> None:
     own = tmp_path / "own"
     report_of(run(place, own, "enroll", "tunes", str(place / "tune")))

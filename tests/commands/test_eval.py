@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from rtgenre.model import checkpoint as checkpoints
 from rtgenre.posterior.decision import PolicySettings
+from rtgenre.training.datasets.open import open_dataset
+from rtgenre.training.evaluation import run
 from tests import corpus, signals
 from tests.in_process import here
 from tests.test_daemon import one_error, rtgenre
 from tests.training.corpus import write_corpus
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+SHIPPED = Path(__file__).parents[2] / "models" / "gtzan-lstm"
 pytestmark = pytest.mark.real
 
 
@@ -52,6 +54,21 @@ def test_a_file_of_spectra_becomes_figures_and_a_report(known: Path, tmp_path: P
     assert {path.suffix for path in out.iterdir()} == {".json", ".md", ".png"}
 
 
+def test_a_model_measured_on_what_it_learned_from_says_so(known: Path, tmp_path: Path) -> None:
+    model = checkpoints.load(SHIPPED)
+    taught = {"corpus_sha256": open_dataset(known).sha256, "splits": ["train"]}
+    checkpoints.save(dataclasses.replace(model, training=taught), tmp_path / "model")
+    for split, learned in (("train", True), ("valid", False)):
+        done = here(
+            "eval", "--data", str(known), "--split", split, "--model", str(tmp_path / "model"),
+            "--out", str(tmp_path / split), "--limit", "3", "--no-streams", "-q",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["model_learned_from_this"] is learned
+        assert done.stderr.count(b"learned from these very clips") == learned
+        assert ("learned from these very clips" in (tmp_path / split / "report.md").read_text("utf-8")) == learned
+
+
 def test_a_folder_of_sound_with_a_broken_file(tmp_path: Path) -> None:
     for k, label in enumerate(("blues", "rock")):
         (tmp_path / "sound" / label).mkdir(parents=True)
@@ -84,6 +101,31 @@ def test_what_cannot_be_measured_is_one_clear_error(known: Path, tmp_path: Path)
     one_error(here("eval", "--data", str(known), "--model", str(tmp_path / "none")), 78, "none")
     (tmp_path / "file").touch()
     one_error(here("eval", "--data", str(known), "--out", str(tmp_path / "file")), 69, "cannot be made")
+
+
+def test_what_cannot_be_written_is_known_before_the_work(
+    known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[object] = []
+    monkeypatch.setattr(run, "evaluate", lambda *_: heard.append(1))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "out" / "report.md").mkdir(parents=True)
+    data = ("eval", "--data", str(known), "--no-streams", "-q")
+    one_error(here(*data, "--json", str(tmp_path / "folder")), 69, "folder cannot be written", "choose another place")
+    one_error(here(*data, "--json", "/proc/x/y.json"), 69, "'/proc/x' cannot be made", "choose another place")
+    one_error(here(*data, "--out", str(tmp_path / "out")), 69, "report.md cannot be written", "choose another place")
+    assert not heard
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["report.md"]
+
+
+def test_trying_leaves_nothing_behind(known: Path, tmp_path: Path) -> None:
+    (tmp_path / "kept.json").write_text("kept")
+    (tmp_path / "link.json").symlink_to(tmp_path / "nowhere.json")
+    for name in ("a/b/new.json", "kept.json", "link.json"):
+        files = ("--json", str(tmp_path / name), "--out", str(tmp_path / "a" / "report"))
+        one_error(here("eval", "--data", str(known), "--split", "none", "-q", *files), 2, "none")
+    assert (tmp_path / "kept.json").read_text() == "kept"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.json", "link.json"]
 
 
 @corpus.needs_spectra

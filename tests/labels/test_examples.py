@@ -62,6 +62,23 @@ def test_odd_names_are_refused(name: str) -> None:
         checked_name(name, ("jazz",))
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("party 🎉 mix", "'🎉' is not allowed"),
+        ("drum & bass", "'&' is not allowed"),
+        ("a\u200db", r"'\\u200d' is not allowed"),
+        ("-x", "begins with '-'"),
+        ("x_", "ends with '_'"),
+        ("x" * 33, "has 33 characters"),
+        ("", "is empty"),
+    ],
+)
+def test_what_a_name_is_refused_for_is_named(name: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        checked_name(name, ("jazz",))
+
+
 def test_names_of_shipped_labels_are_taken() -> None:
     assert checked_name("free jazz 2", ("jazz",)) == "free jazz 2"
     with pytest.raises(UsageError, match="label of the model itself"):

@@ -10,12 +10,13 @@ MUSIC = SimpleNamespace(
     names=list("abcdefgh"),
     label=np.array([0, 0, 0, 0, 0, 0, 1, 1]),
     artist=np.array([7, 7, 7, 7, 8, 9, 7, 10]),
+    split=np.full(8, "train"),
 )
 LEARN = np.ones(8, bool)
 
 
 def material() -> Material:
-    return Material(MUSIC, None, np.full(8, "train"), np.zeros(8, np.int64), np.array([True, False]))
+    return Material(MUSIC, None, np.zeros(8, np.int64), np.array([True, False]))
 
 
 def test_an_artist_with_many_clips_is_heard_less_of() -> None:

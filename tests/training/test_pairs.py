@@ -200,8 +200,7 @@ def test_a_second_set_counts_on(corpus: Corpus, first: Heard) -> None:
     np.testing.assert_array_equal(both.standing[:n], first.standing)
     np.testing.assert_array_equal(both.standing[n:], first.standing)
     alone, beside = (
-        Material(corpus, other, corpus.split, np.zeros(n, np.int64), np.ones(n if other else 0, bool))
-        for other in (None, corpus)
+        Material(corpus, other, np.zeros(n, np.int64), np.ones(n if other else 0, bool)) for other in (None, corpus)
     )
     assert sets_of(alone) == (corpus,)
     assert sets_of(beside) == (corpus, corpus)

@@ -24,6 +24,8 @@ from rtgenre.training.pairs import PairSettings
 from rtgenre.training.recipe import SPEC
 from rtgenre.training.segments import SegmentSettings
 from rtgenre.training.settings import TrainSettings
+from tests import signals
+from tests.training.datasets import trees
 from tests.training.teacher_file import write_teacher
 
 if TYPE_CHECKING:
@@ -176,6 +178,18 @@ def test_an_artist_in_both_parts_is_refused(corpus_file: Path, teacher_file: Pat
     np.savez(tmp_path / "leaky.npz", **changed)
     with pytest.raises(UsageError, match="artist 7"):
         train.run(small(tmp_path / "leaky.npz", teacher_file, tmp_path / "out"))
+
+
+def test_a_plain_folder_of_sound_is_enough(teacher_file: Path, tmp_path: Path) -> None:
+    for k, name in enumerate(("calm", "loud", "odd")):
+        for file in range(5):
+            sound = signals.tone(66_150, hz=200.0 * 4**k + file) + signals.noise(66_150, seed=5 * k + file)
+            trees.write(tmp_path / "music" / name / f"{file}.wav", sound / 2)
+    metrics = train.run(small(tmp_path / "music", teacher_file, tmp_path / "out", hour_s=10.0))
+    assert metrics["data"]["split"] == "valid"
+    assert metrics["clips"] == 3, "one fold of five is measured on, and nothing else"
+    assert checkpoints.load(tmp_path / "out").training["clips"] == 12
+    assert json.loads((tmp_path / "out" / outcome.METRICS_FILE).read_text())["clips"] == 3
 
 
 def test_platt_finds_what_is_there() -> None:

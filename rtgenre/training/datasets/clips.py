@@ -83,6 +83,7 @@ class SoundFolder:
             are then intervals over files, which are too narrow when artists have several.
         n_frames: (clips,) hops of each clip, from its first loud sample on.
         sha256: of labels, names, splits, artists and the files themselves.
+        whole_sha256: the same of a data set without a limit.
         paths: (clips,) the files.
         skipped: what was left out, and why.
         cache: makes and keeps the spectra.
@@ -95,6 +96,7 @@ class SoundFolder:
     artist: IntArray
     n_frames: IntArray
     sha256: str
+    whole_sha256: str
     paths: tuple[Path, ...]
     skipped: tuple[Skipped, ...]
     cache: SpectraCache
@@ -215,7 +217,7 @@ def _joined(
         [name, file.label, file.split, list(artist), fact.sha256]
         for name, artist, (file, fact) in zip(names, artists, kept, strict=True)
     ]
-    described = json.dumps([list(labels), cache.limit_s, sorted(content)])
+    described, whole = (json.dumps([list(labels), limit_s, sorted(content)]) for limit_s in (cache.limit_s, None))
     return SoundFolder(
         labels=labels,
         names=np.array(names),
@@ -224,6 +226,7 @@ def _joined(
         artist=np.array([numbers[artist] for artist in artists], np.int64),
         n_frames=np.array([fact.n_frames for _, fact in kept], np.int64),
         sha256=hashlib.sha256(described.encode()).hexdigest(),
+        whole_sha256=hashlib.sha256(whole.encode()).hexdigest(),
         paths=tuple(file.path for file in files),
         skipped=skipped,
         cache=cache,

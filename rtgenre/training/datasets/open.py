@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtgenre.frontend.spec import FrontendSpec
-    from rtgenre.training.datasets.interface import DataSet
+    from rtgenre.training.datasets.clips import SoundFolder
+    from rtgenre.training.spectra import Corpus
 
 
 def open_dataset(
@@ -25,7 +26,7 @@ def open_dataset(
     limit_s: float | None = None,
     labels: tuple[str, ...] | None = None,
     cache: Path | None = None,
-) -> DataSet:
+) -> Corpus | SoundFolder:
     """Open whatever lies at a path: a file of spectra, FMA, or a folder of sound.
 
     Args:

@@ -89,7 +89,9 @@ def _over_time(figure: Figure, figures: Mapping[str, Any]) -> None:
     for s, value in zip(times, values, strict=True):
         axes.annotate(f"{value:.2f}", (s, value), (0, 8), textcoords="offset points", ha="center", fontsize=9)
     axes.set_xlim(0, max(seconds) * 1.04)
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, 1.1)  # a figure of 1.00 stands above its point, and below the title
+    axes.set_yticks(np.arange(0, 1.01, 0.2))
+    axes.spines["left"].set_bounds(0, 1)
     axes.set_xticks([0, *times, 15, 20, 25])
     axes.grid(visible=True, axis="y", color=RULE, lw=0.6)
     axes.set_xlabel("heard from a fresh state, s")

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 NOTHING = "–"
+LEARNED = "the model learned from these very clips: this is what it remembers, not how good it is; measure on others"
 
 
 def as_json(figures: Mapping[str, Any]) -> str:
@@ -60,12 +61,13 @@ def _picture(pictures: Mapping[str, str], what: str, title: str) -> str:
 
 def _heading(figures: Mapping[str, Any]) -> str:
     model, data = figures["model"], figures["data"]
+    learned = f"\n\n**{LEARNED[0].upper()}{LEARNED[1:]}.**" if figures.get("model_learned_from_this") else ""
     skipped = f" {len(data['skipped'])} could not be used, see the end." if data["skipped"] else ""
     return (
         f"# {model['id']} on {data['file']}, {data['split']}\n\n"
         f"{figures['clips']} clips of {figures['artists']} artists, heard as {data['heard_as']} by the live pipeline, "
         f"hop by hop, each from a fresh state unless said otherwise.{skipped} "
-        "Intervals are of 95 %, by bootstrap over artists."
+        f"Intervals are of 95 %, by bootstrap over artists.{learned}"
     )
 
 

@@ -156,11 +156,11 @@ def detection(traces: Sequence[Trace], sample_rate: int) -> dict[str, Any] | Non
     for trace in traces:
         if trace.changed is None:
             return None
-        minutes += trace.cut_sample[-1] / sample_rate / 60
+        minutes += float(trace.cut_sample[-1]) / sample_rate / 60
         false_alarms += int(trace.changed[trace.track(0)].sum())
         for k in range(1, len(trace.first_hop) - 1):
             reported = trace.since_cut(k)[trace.changed[trace.track(k)]] / sample_rate
-            found = len(reported) > 0 and reported[0] <= DETECT_S
+            found = len(reported) > 0 and bool(reported[0] <= DETECT_S)
             delays.append(float(reported[0]) if found else np.inf)
             false_alarms += len(reported) - found
     return {

@@ -4,8 +4,10 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from rtgenre.errors import OutputError, SourceError, UsageError
@@ -61,6 +63,13 @@ def test_the_figures_are_json_and_the_same_every_time(figures: dict) -> None:
     assert json.loads(report.as_json(figures))["ece"] == figures["ece"]
 
 
+def test_every_figure_is_a_plain_number(figures: dict) -> None:
+    assert {"track_changes", "after_an_hour", "in_a_row", "not_music", "silence"} <= figures.keys(), "all sections"
+    for section, told in figures.items():
+        # msgspec refuses numpy's numbers, which json takes for floats.
+        assert json.loads(msgspec.json.encode(told)) == json.loads(json.dumps(told)), section
+
+
 def test_the_report_holds_the_figures_and_links_the_pictures(figures: dict, tmp_path: Path) -> None:
     drawn = pictures.draw(figures, tmp_path)
     assert set(drawn) == {"over_time", "reliability", "genres", "confusion", "time_to_right"}
@@ -75,6 +84,18 @@ def test_the_report_holds_the_figures_and_links_the_pictures(figures: dict, tmp_
     assert "parrot" in text
     assert "None" not in text
     assert "nan" not in text
+
+
+def test_no_figure_is_printed_over_the_title(figures: dict) -> None:
+    assert figures["accuracy"]["30"] == 1.0
+    figure = Figure(figsize=(8.0, 4.2), layout="constrained")
+    pictures._over_time(figure, figures)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    title = axes.title.get_window_extent()
+    told = [text for text in axes.texts if text.get_text() == "1.00"]
+    assert told
+    assert [text for text in told if text.get_window_extent().overlaps(title)] == []
 
 
 def test_without_streams_there_is_less(figures: dict, tmp_path: Path) -> None:
