@@ -14,6 +14,7 @@ README = ROOT / "README.md"
 BENCH = ROOT / "benchmarks" / "results" / "bench.jsonl"
 ROBUSTNESS = ROOT / "benchmarks" / "results" / "robustness.json"
 FOLDS = ROOT / "benchmarks" / "results" / "robustness"
+CHANNELS = ROOT / "benchmarks" / "results" / "channels"
 METRICS = ROOT / "models" / "gtzan-lstm" / "metrics.json"
 
 ROWS = {
@@ -118,7 +119,20 @@ def robustness() -> str:
         f"{first['accuracy']:.2f}. In the last column each is heard by the network of the fold that never met its "
         f"artist: {_pooled(folds, first['condition'], 'accuracy'):.2f}."
     )
-    return "\n".join([*rows, footer])
+    return "\n".join([*rows, footer, _on_all_clips()])
+
+
+def _on_all_clips() -> str:
+    """What noise and a band cost on every clip, each heard by the network of its fold."""
+    folds = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(CHANNELS.glob("fold*.json"))]
+    clips = sum(fold["clips"] for fold in folds)
+    right = {name: sum(len(fold["right"][name]) for fold in folds) for name in folds[0]["right"]}
+    plain, *others = right.items()
+    costs = ", ".join(f"{name} {100 * (plain[1] - n) / clips:+.1f}" for name, n in others)
+    return (
+        f"\nOn all {clips} clips, as spectra, each by that network of its fold (`benchmarks/channels.py`): "
+        f"{plain[1] / clips:.3f} right as they are; points lost: {costs}."
+    )
 
 
 def _pooled(folds: list[dict[str, Any]], condition: str, what: str) -> float:
