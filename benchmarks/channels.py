@@ -56,7 +56,6 @@ def band(low_hz: float, high_hz: float, db_per_octave: float) -> Callable[[Power
 CHANNELS: dict[str, Callable[[Power, int, int], Power]] = {
     "as it is": lambda power, _rate, _clip: power,
     "room noise at 20 dB": noisy(20.0),
-    "room noise at 12 dB": noisy(12.0),
     "300 Hz to 6 kHz": band(300.0, 6000.0, 24.0),
 }
 

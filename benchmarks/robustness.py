@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--spectra", type=Path, help="data set of spectra (.npz) that has these clips, too")
     parser.add_argument("--noise", type=Path, help="a room's noise; pink noise if not given")
     parser.add_argument("--only", help="names of the clips to use, one a line", type=Path)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "robustness.json")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "robustness" / "shipped.json")
     given = parser.parse_args()
     model = checkpoints.load(app.model_folder(ModelSettings(path=given.model)))
     pipeline = pipeline_of(model)
