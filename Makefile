@@ -16,7 +16,7 @@ help: ## this list
 setup: $(STAMP) ## make the environment and install everything that is needed
 
 $(STAMP): pyproject.toml constraints.txt
-	echo "setting up $(VENV): about a minute, once" >&2
+	echo "setting up $(VENV): one to three minutes, once" >&2
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rtgenre needs Python 3.11 or newer" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt >&2
