@@ -18,6 +18,7 @@ from rtgenre.frontend.stream import Frontend
 from rtgenre.training import segments, spectra
 from rtgenre.training.kept import FRONTEND_CODE, fingerprint
 from rtgenre.training.segments import NOTHING, Segments, frames_of, in_half
+from rtgenre.training.spectra import with_noise
 from rtgenre.training.worker import made_in_turn
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ class ChannelSettings:
             (n_frames, n_bins) float32.
         """
         hz = np.linspace(0.0, sample_rate / 2, power.shape[1])
-        return self._narrowed(power, hz, rng) if kind == NARROW else self._with_noise(power, hz, rng)
+        if kind == NARROW:
+            return self._narrowed(power, hz, rng)
+        return with_noise(power, hz, rng.uniform(*self.noise_slope_db), rng.uniform(*self.noise_db), rng)
 
     def _narrowed(self, power: FloatArray, hz: DoubleArray, rng: np.random.Generator) -> FloatArray:
         hz = np.maximum(hz, 1.0)
@@ -83,15 +86,6 @@ class ChannelSettings:
         lost_db += np.clip(slope * np.log2(corner / hz), 0.0, 60.0)
         narrowed: FloatArray = power * (10.0 ** (-lost_db / 10.0)).astype(np.float32)
         return narrowed
-
-    def _with_noise(self, power: FloatArray, hz: DoubleArray, rng: np.random.Generator) -> FloatArray:
-        octaves = np.maximum(np.log2(np.maximum(hz, 40.0) / 1000.0), -3.0)
-        shape = 10.0 ** (-octaves * rng.uniform(*self.noise_slope_db) / 10.0)
-        level = power.sum(axis=1).mean() / shape.sum() * 10.0 ** (rng.uniform(*self.noise_db) / 10.0)
-        # A noise's periodogram is exponentially distributed around its density.
-        drawn = rng.exponential(size=power.shape).astype(np.float32)
-        noisy: FloatArray = power + (level * shape).astype(np.float32) * drawn
-        return noisy
 
 
 class Through(NamedTuple):

@@ -365,10 +365,14 @@ def fit_on_hops(
     average.put()
 
 
+def _ages_within(part: Encoded) -> list[int]:
+    return [age - 1 for age in _AGES if age <= part.z.shape[1]]
+
+
 def _sampled(chosen: Chosen) -> tuple[NDArray[Any], ...]:
     """Hops of several ages, the columns of ``Hops``."""
     part, rows, importance = chosen
-    hops = [age - 1 for age in _AGES if age <= part.z.shape[1]]
+    hops = _ages_within(part)
     if part.z.shape[1] > _CHANGE_TO * 2 and not part.settled[rows].all():
         hops = sorted({*hops, *range(29, part.z.shape[1], 16)})  # cuts lie anywhere: look more often
     at = np.ix_(rows, np.array(hops))
@@ -381,7 +385,7 @@ def _sampled(chosen: Chosen) -> tuple[NDArray[Any], ...]:
 
 def single_hops(part: Encoded) -> tuple[Tensor, IntArray]:
     """Hops of several ages of every clip: the trunk's inputs (n, n_inputs) float16, and the clip of each."""
-    at = np.ix_(np.arange(len(part.clip)), np.array([age - 1 for age in _AGES if age <= part.z.shape[1]]))
+    at = np.ix_(np.arange(len(part.clip)), np.array(_ages_within(part)))
     heard = part.genre[at] >= NOTHING
     x = np.concatenate((part.z[at][heard], part.e[at][heard]), axis=-1)
     return torch.from_numpy(x), np.broadcast_to(part.clip[:, None], heard.shape)[heard]

@@ -107,15 +107,10 @@ def _fit_gate(adapters: Adapters, k: int, paired: Paired, settings: AdapterSetti
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - an extra
 
     others = [paired.plain, *(copy for i, copies in enumerate(paired.through) if i != k for copy in copies)]
-    sides = others, paired.through[k]
-    n = min(settings.gate_hops, *(len(side) * len(paired.plain) for side in sides))
-    n_features, frames = adapters.gate.in_features, []
-    for side in sides:
-        drawn = np.sort(rng.choice(len(side) * len(paired.plain), n, replace=False))
-        for i, copy in enumerate(side):
-            mine = drawn[drawn // len(copy) == i] % len(copy)
-            frames.append(copy[torch.from_numpy(mine), :n_features].float().numpy())
-    stacked, is_kind = np.concatenate(frames), np.repeat([0, 1], n)
+    sides = [torch.cat([copy[:, : adapters.gate.in_features] for copy in side]) for side in (others, paired.through[k])]
+    n = min(settings.gate_hops, *map(len, sides))
+    drawn = [side[torch.from_numpy(np.sort(rng.choice(len(side), n, replace=False)))] for side in sides]
+    stacked, is_kind = torch.cat(drawn).float().numpy(), np.repeat([0, 1], n)
     told = LogisticRegression(C=settings.gate_c, max_iter=500).fit(stacked, is_kind)
     with torch.no_grad():
         adapters.gate.weight[k] = torch.from_numpy(told.coef_[0])

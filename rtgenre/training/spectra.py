@@ -234,10 +234,7 @@ class Colouring:
         coloured = _stretched(power, 2.0 ** rng.uniform(-self.shift_octaves, self.shift_octaves))
         coloured *= (10.0 ** (curve_db / 10.0)).astype(np.float32)
         if rng.random() < 0.5:
-            shape = 10.0 ** (-np.maximum(octaves, -3.0) * rng.uniform(0.0, 6.0) / 10.0)
-            level = coloured.sum(axis=1).mean() / shape.sum() * 10.0 ** (rng.uniform(*self.noise_db) / 10.0)
-            # A noise's periodogram is exponentially distributed around its density.
-            coloured += (level * shape).astype(np.float32) * rng.exponential(size=power.shape).astype(np.float32)
+            coloured = with_noise(coloured, hz, rng.uniform(0.0, 6.0), rng.uniform(*self.noise_db), rng)
         return _coded(coloured, hz, self.coder_db, rng) if rng.random() < 0.5 else coloured
 
     def _cut_ends(self, curve_db: NDArray[np.float64], hz: NDArray[np.float64], rng: np.random.Generator) -> None:
@@ -258,6 +255,28 @@ class Colouring:
         source = np.arange(n) * np.exp(rng.uniform(-self.tempo, self.tempo))
         paced: FloatArray = power[np.round(source[source <= n - 1]).astype(np.int64)]
         return paced
+
+
+def with_noise(
+    power: FloatArray, hz: NDArray[np.float64], slope_db: float, level_db: float, rng: np.random.Generator
+) -> FloatArray:
+    """Spectra with coloured noise added.
+
+    Args:
+        power: (n_frames, n_bins) float32.
+        hz: (n_bins,) of each bin.
+        slope_db: how much of the noise is gone an octave higher; it is flat below 125 Hz.
+        level_db: of the noise, relative to the mean power.
+        rng: draws it.
+    """
+    octaves = np.log2(np.maximum(hz, 40.0) / 1000.0)
+    shape = 10.0 ** (-np.maximum(octaves, -3.0) * slope_db / 10.0)
+    level = power.sum(axis=1).mean() / shape.sum() * 10.0 ** (level_db / 10.0)
+    # A noise's periodogram is exponentially distributed around its density.
+    noisy: FloatArray = power + (level * shape).astype(np.float32) * rng.exponential(size=power.shape).astype(
+        np.float32
+    )
+    return noisy
 
 
 def _coded(
