@@ -361,6 +361,9 @@ def train(
     final: Annotated[
         bool, typer.Option("--final/--no-final", help="Write weights that also learned from valid (measured without).")
     ] = False,
+    streams: Annotated[
+        bool, typer.Option("--streams/--no-streams", help="Also measure tracks in a row, and an hour without a reset.")
+    ] = True,
     copies: Annotated[int, typer.Option("--copies", min=2, help="How often each clip comes, coloured anew.")] = 6,
     jobs: Annotated[int | None, typer.Option("--jobs", metavar="N", min=1, help="Processes; one a core.")] = None,
     name: Annotated[str, typer.Option("--name", help="Name of the model.")] = "gtzan-lstm",
@@ -372,8 +375,8 @@ def train(
 ) -> int:
     """Train a model: weights, figures on held-out artists, curves and a model card.
 
-    What takes long is kept (features and encoder in the cache, finished fits in runs.jsonl): a run that was broken
-    off goes on where it was. The same seed, data, machine and libraries give the same weights.
+    What takes long is kept in the cache (features, encoder, finished fits): a run that was broken off goes on where it
+    was. The same seed, data, machine and libraries give the same weights.
 
     Examples: rtgenre train --data my_music --out my_model · rtgenre train --data gtzan_power.npz --teacher
     fma_small_mfcc.npz --not-music not_music --seeds 5 --folds --final --out models/gtzan-lstm ·
@@ -401,6 +404,7 @@ def train(
             seeds=seeds,
             folds=folds,
             final=final,
+            streams=streams,
             segments=SegmentSettings(copies=copies),
             id=name,
             quiet=quiet,

@@ -93,12 +93,15 @@ artist, its temperature from the other folds:
 | right after 30 s | {accuracy:.3f} (95 %: {low:.3f} – {high:.3f}) |
 | expected calibration error | {ece:.3f} |
 | … were every probability right: on average, and in 95 % less than | {ece_perfect:.3f}, {ece_upper:.3f} |
+{in_a_row}| flips a minute, single clips and in a row | {flips}, {flips_row} |
+| false changes of track a minute | {false} |
+| hops of music called not music | {not_music:.2%} |
+"""
+
+_IN_A_ROW = """\
 | right decision after a change of track, median | {p50} s |
 | … nine of ten | {p90} s |
 | right at the end of a track in a row, against alone | {row:+.3f} (95 %: {row_low:+.3f} … {row_high:+.3f}, paired) |
-| flips a minute, single clips and in a row | {flips}, {flips_row} |
-| false changes of track a minute | {false} |
-| hops of music called not music | {not_music:.2%} |
 """
 
 
@@ -188,8 +191,7 @@ def _more_columns(metrics: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]
 
 def _cross_validated(found: Mapping[str, Any]) -> str:
     low, high = found["interval_95"]["30"]
-    row_low, row_high = found["in_a_row"]["difference_interval_95"]
-    delay, flips = found["track_changes"]["time_to_right"], found["flips_per_minute"]
+    flips = found["flips_per_minute"]
     return _CROSSED.format(
         clips=found["clips"],
         artists=found["artists"],
@@ -199,15 +201,23 @@ def _cross_validated(found: Mapping[str, Any]) -> str:
         ece=found["ece"],
         ece_perfect=found["ece_if_calibrated"]["mean"],
         ece_upper=found["ece_if_calibrated"]["upper_95"],
-        p50=number(delay["p50_s"], 1),
-        p90=number(delay["p90_s"], 1),
-        row=found["in_a_row"]["difference"],
-        row_low=row_low,
-        row_high=row_high,
+        in_a_row=_in_a_row(found) if "in_a_row" in found else "",
         flips=number(flips["fresh_settled"], 1),
-        flips_row=number(flips["streams_settled"], 1),
+        flips_row=number(flips.get("streams_settled"), 1),
         false=number(found["false_changes_per_minute"], 2),
         not_music=found["music_called_not_music"],
+    )
+
+
+def _in_a_row(found: Mapping[str, Any]) -> str:
+    delay, row = found["track_changes"]["time_to_right"], found["in_a_row"]
+    low, high = row["difference_interval_95"]
+    return _IN_A_ROW.format(
+        p50=number(delay["p50_s"], 1),
+        p90=number(delay["p90_s"], 1),
+        row=row["difference"],
+        row_low=low,
+        row_high=high,
     )
 
 

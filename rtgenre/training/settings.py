@@ -36,6 +36,7 @@ class TrainSettings:
         seeds: fit so many networks on ``train``, with seeds counting up from ``seed``.
         folds: also fit one network for each artist-wise fold of all clips.
         final: fit the weights that are written on ``train`` and ``valid`` together.
+        streams: also measure tracks in a row, and an hour without a reset.
         hour_s: what the long stream of the measurement hears before its tracks count.
         id: name of the model.
         spec: features to train on.
@@ -60,6 +61,7 @@ class TrainSettings:
     seeds: int = 1
     folds: bool = False
     final: bool = False
+    streams: bool = True
     hour_s: float = 3600.0
     id: str = "gtzan-lstm"
     spec: FrontendSpec = field(default=SPEC)

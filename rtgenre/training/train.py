@@ -119,7 +119,13 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
         runs[name] = trainer.figures(fitted, settings.seed)
         folds.append((fitted, held))
     calibration = outcome.calibrate(first.held_out, settings.spec)
-    measure = Measure(split="valid", hour_s=settings.hour_s, jobs=settings.jobs, quiet=settings.quiet)
+    measure = Measure(
+        split="valid",
+        with_streams=settings.streams,
+        hour_s=settings.hour_s,
+        jobs=settings.jobs,
+        quiet=settings.quiet,
+    )
     crossed = None
     if folds:
         crossing = [
@@ -153,7 +159,7 @@ def _encoder(settings: TrainSettings, say: Note) -> Distilled:
                 "give a teacher with 128 values and 8 genres",
             )
         return cached_distil(
-            taught, settings.architecture, settings.distil, lambda figures: say(f"encoder {json.dumps(figures)}")
+            taught, settings.architecture, settings.distil, lambda figures: say(f"encoder: {_told(figures)}")
         )
     if settings.encoder_from is None:
         raise UsageError("there is no encoder to start from", "give --teacher FILE, or --encoder MODEL")
@@ -271,7 +277,7 @@ class _Trainer:
             settings.spec,
             settings.same_track,
             seed,
-            lambda figures: self._say(f"{name}: {json.dumps(figures)}"),
+            lambda figures: self._say(f"{name}: {_told(figures)}"),
         )
         part = path.with_suffix(".part.npz")
         np.savez(part, **cast("dict[str, Any]", tensors))
@@ -328,7 +334,7 @@ class _Trainer:
     def _reporter(self, name: str, log: list[dict[str, Any]]) -> Callable[[dict[str, Any]], None]:
         def report(figures: dict[str, Any]) -> None:
             log.append(figures)
-            self._say(f"{name}: {json.dumps(figures)}")
+            self._say(f"{name}: {_told(figures)}")
 
         return report
 
@@ -367,6 +373,11 @@ class _Trainer:
 
 def _tensors(network: GenreNet) -> dict[str, FloatArray]:
     return {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
+
+
+def _told(figures: Mapping[str, Any]) -> str:
+    """Figures as a line to read."""
+    return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in figures.items())
 
 
 def _write_fitted(path: Path, fitted: Fitted) -> None:

@@ -60,3 +60,10 @@ def test_the_temperature_undoes_a_scale(scale: float) -> None:
     logits = rng.normal(size=(4000, 4)) * 1.5
     label = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)  # drawn from the softmax
     assert scores.fit_temperature(logits * scale, label) == pytest.approx(scale, rel=0.15)
+
+
+def test_a_few_clips_that_are_right_do_not_make_a_model_sure_of_everything() -> None:
+    label = np.arange(12) % 3
+    logits = 2.0 * np.eye(3)[label]
+    assert 0.4 < scores.fit_temperature(logits, label) < 1.0
+    assert scores.fit_temperature(np.tile(logits, (100, 1)), np.tile(label, 100)) < 0.4

@@ -138,7 +138,7 @@ def test_a_run_goes_on_where_it_was_broken_off(
         return {line.split(":")[0] for line in said if what in line}
 
     assert fitted("trunk") == fitted("lstm") == {"fold3"}, "what was kept is not fitted again"
-    assert fitted("gate") == fitted('"adapter"') == {"fold3", "fold4"}
+    assert fitted("gate") == fitted("stage adapter") == {"fold3", "fold4"}
     assert fitted("same track") == {"fold2"}
     assert again["model"]["sha256"] == metrics["model"]["sha256"]
     assert again["folds"] == metrics["folds"]
@@ -154,6 +154,18 @@ def test_one_seed_gives_one_model(
     two = train.run(small(corpus_file, teacher_file, tmp_path / "two"))
     assert one["model"]["sha256"] == two["model"]["sha256"]
     assert other["model"]["sha256"] != one["model"]["sha256"]
+
+
+def test_what_is_said_on_the_way_can_be_read_and_streams_can_be_left_out(
+    corpus_file: Path, teacher_file: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    metrics = train.run(small(corpus_file, teacher_file, tmp_path, seed=5, streams=False), said.append)
+    assert "track_changes" not in metrics
+    assert "after_an_hour" not in metrics
+    assert (tmp_path / outcome.CARD_FILE).exists()
+    assert any(line.startswith("train-seed5: stage trunk, member ") for line in said), said
+    assert not any("{" in line for line in said)
 
 
 def test_an_encoder_may_be_another_models(
@@ -210,6 +222,16 @@ def test_the_card_shows_no_figure_where_none_was_measured() -> None:
     assert "| false changes of track a minute | – |" in card
     assert "| flips a minute, single clips and in a row | –, " in card
     assert "| … nine of ten | – s |" in card
+
+
+def test_the_card_leaves_out_rows_that_were_not_heard() -> None:
+    metrics = json.loads((SHIPPED / outcome.METRICS_FILE).read_text())
+    found = metrics["cross_validated"]
+    del found["track_changes"], found["in_a_row"], found["flips_per_minute"]["streams_settled"]
+    card = report.model_card(metrics, checkpoints.load(SHIPPED))
+    assert "after a change of track, median" not in card
+    assert "against alone" not in card
+    assert ", – |\n| false changes" in card
 
 
 def test_the_shipped_model_card_is_what_its_metrics_say() -> None:
