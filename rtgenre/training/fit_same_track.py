@@ -2,7 +2,6 @@
 
 Every step draws its pairs anew: a young state of a clip, beside the standing state of that clip from before it, or of
 another clip. Other clips mostly came through the same channel, and more often than by chance are of the same genre.
-Beside them, as many pairs of short clips of which only MFCCs are known, but thousands.
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from rtgenre.frontend.spec import FrontendSpec
     from rtgenre.training.pairs import Heard, PairSettings
-    from rtgenre.training.short_pairs import ShortHeard
 
     FloatArray = NDArray[np.float32]
     IntArray = NDArray[np.int64]
@@ -41,7 +39,6 @@ class SameTrackSettings:
     Attributes:
         steps: of the optimiser.
         batch: pairs a step.
-        short_batch: pairs of short clips beside them, where there are any; both kinds count the same.
         learning_rate: AdamW's highest (one cycle).
         weight_decay: AdamW's.
         input_dropout: share of the features left out, of both of a pair.
@@ -55,7 +52,6 @@ class SameTrackSettings:
 
     steps: int = 2000
     batch: int = 512
-    short_batch: int = 512
     learning_rate: float = 4e-3
     weight_decay: float = 0.01
     input_dropout: float = 0.5
@@ -137,7 +133,7 @@ class PairSource:
     ) -> None:
         self._heard, self._clips, self._label, self._clip_at = heard, clips, label, settings.clip
         self._first, self._every = settings.first, settings.every
-        self._normal, self._spec = normal, spec
+        self._normal, self._ages = normal, len(AGE_NAMES) if spec.age else 0
 
     def draw(
         self, n: int, rng: np.random.Generator, fit: SameTrackSettings | None = None, copy: int | None = None
@@ -166,8 +162,8 @@ class PairSource:
         use = (hops > 0) & (known > 0) & (another == (other != clip))
         clip, start, age, other, time = (x[use] for x in (clip, start, age, other, time))
         return Pairs(
-            normalised(heard.standing[other, time], self._normal, self._clip_at, self._spec),
-            normalised(heard.young[clip, start, age], self._normal, self._clip_at, self._spec),
+            self._normalised(heard.standing[other, time]),
+            self._normalised(heard.young[clip, start, age]),
             hops[use],
             another[use].astype(np.float32),
             clip,
@@ -189,55 +185,12 @@ class PairSource:
                 found[rows] = order[first + np.floor(rng.random(len(rows)) * count).astype(np.int64)]
         return found
 
-
-class ShortSource:
-    """Draws pairs of short clips; what is not known of them is the mean of all music, as an input that is left out.
-
-    Args:
-        heard: clips cut in two.
-        clip_at: normalised features are clipped to ±this.
-        normal: (2, n_features) float32, mean and standard deviation.
-        spec: the frontend.
-    """
-
-    def __init__(self, heard: ShortHeard, clip_at: float, normal: FloatArray, spec: FrontendSpec) -> None:
-        self._heard, self._clip_at, self._normal, self._spec = heard, clip_at, normal, spec
-
-    def draw(self, n: int, rng: np.random.Generator) -> Pairs:
-        """About ``n`` pairs, half of them of two clips; what does not exist is left out.
-
-        Args:
-            n: how many.
-            rng: of the draws.
-        """
-        heard = self._heard
-        row, age = rng.integers(0, len(heard.clip), n), rng.integers(0, heard.young_hops.shape[1], n)
-        another = rng.random(n) < 0.5
-        other = np.where(another, rng.integers(0, len(heard.clip), n), row)
-        hops = heard.young_hops[row, age]
-        use = (hops > 0) & (heard.young_hops[other, 0] > 0) & (another == (heard.clip[other] != heard.clip[row]))
-        row, age, other = row[use], age[use], other[use]
-        before, now = (
-            np.where(heard.known, normalised(frames, self._normal, self._clip_at, self._spec), np.float32(0.0))
-            for frames in (heard.before[other], heard.young[row, age])
-        )
-        return Pairs(before, now, hops[use], another[use].astype(np.float32), heard.clip[row])
-
-
-def normalised(frames: NDArray[np.float16], normal: FloatArray, clip_at: float, spec: FrontendSpec) -> FloatArray:
-    """Frames as they are compared.
-
-    Args:
-        frames: (n, n_features).
-        normal: (2, n_features) float32, mean and standard deviation.
-        clip_at: they are clipped to ±this.
-        spec: the frontend.
-    """
-    z: FloatArray = (frames.astype(np.float32) - normal[0]) / normal[1]
-    np.clip(z, -clip_at, clip_at, out=z)
-    if spec.age:
-        z[:, -len(AGE_NAMES) :] = 0.0  # how long was heard tells nothing of what
-    return z
+    def _normalised(self, frames: NDArray[np.float16]) -> FloatArray:
+        z: FloatArray = (frames.astype(np.float32) - self._normal[0]) / self._normal[1]
+        np.clip(z, -self._clip_at, self._clip_at, out=z)
+        if self._ages:
+            z[:, -self._ages :] = 0.0  # how long was heard tells nothing of what
+        return z
 
 
 def fit_same_track(
@@ -246,7 +199,6 @@ def fit_same_track(
     settings: SameTrackSettings,
     seed: int,
     report: Report,
-    short: ShortSource | None = None,
 ) -> dict[str, FloatArray]:
     """Fit it on drawn pairs.
 
@@ -256,7 +208,6 @@ def fit_same_track(
         settings: how.
         seed: of every draw.
         report: called with the loss now and then.
-        short: of the pairs of short clips; None where there are none.
 
     Returns:
         Tensors by name, as a checkpoint keeps them.
@@ -272,29 +223,22 @@ def fit_same_track(
         pairs = source.draw(settings.batch, rng, settings)
         if not len(pairs.hops):
             continue  # clips too short, or only one
-        loss = own = _loss(net, pairs, spec, settings)
-        if short is not None:
-            loss = own + _loss(net, short.draw(settings.short_batch, rng), spec, settings)
+        before, now = torch.from_numpy(pairs.before), torch.from_numpy(pairs.now)
+        kept = functional.dropout(torch.ones_like(before), settings.input_dropout)
+        before = before * kept + settings.noise * torch.randn_like(before)
+        now = now * kept + settings.noise * torch.randn_like(now)
+        age = torch.from_numpy(np.log(pairs.hops / spec.hops_per_s).astype(np.float32))
+        loss = functional.binary_cross_entropy_with_logits(
+            net(before, now, age, settings.dropout), torch.from_numpy(pairs.another)
+        )
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
         optimiser.step()
         schedule.step()
         average.update()
-        total += float(own.detach())
+        total += float(loss.detach())
         if (step + 1) % settings.report_every == 0:
             report({"stage": "same track", "step": step + 1, "loss": total / settings.report_every})
             total = 0.0
     average.put()
     return {SAME_TRACK + name: value.detach().numpy() for name, value in net.named_parameters()}
-
-
-def _loss(net: SameTrackNet, pairs: Pairs, spec: FrontendSpec, settings: SameTrackSettings) -> Tensor:
-    """Cross-entropy of noisy pairs; the same features are left out of both of a pair."""
-    before, now = torch.from_numpy(pairs.before), torch.from_numpy(pairs.now)
-    kept = functional.dropout(torch.ones_like(before), settings.input_dropout)
-    before = before * kept + settings.noise * torch.randn_like(before)
-    now = now * kept + settings.noise * torch.randn_like(now)
-    age = torch.from_numpy(np.log(pairs.hops / spec.hops_per_s).astype(np.float32))
-    return functional.binary_cross_entropy_with_logits(
-        net(before, now, age, settings.dropout), torch.from_numpy(pairs.another)
-    )

@@ -25,7 +25,6 @@ from rtgenre.posterior.smoothing import Smoother
 from rtgenre.training import (
     channels,
     curves,
-    envelopes,
     fit,
     fit_adapter,
     fit_same_track,
@@ -33,7 +32,6 @@ from rtgenre.training import (
     report,
     scores,
     segments,
-    short_pairs,
     spectra,
 )
 from rtgenre.training import material as materials
@@ -57,7 +55,6 @@ if TYPE_CHECKING:
     from rtgenre.training.evaluation.run import Measure
     from rtgenre.training.material import Material
     from rtgenre.training.settings import TrainSettings
-    from rtgenre.training.teacher import TeacherSet
 
     FloatArray = NDArray[np.float32]
     DoubleArray = NDArray[np.float64]
@@ -273,12 +270,11 @@ def fit_key(base: str, settings: TrainSettings) -> str:
     return fingerprint([base, *shape, *learned], fit_adapter.__file__, channels.__file__)
 
 
-def same_track_key(material: Material, taught: TeacherSet | None, settings: TrainSettings, normal: FloatArray) -> str:
+def same_track_key(material: Material, settings: TrainSettings, normal: FloatArray) -> str:
     """Fingerprint of everything that the comparison of two states depends on besides which clips and which seed.
 
     Args:
         material: what may be learned from.
-        taught: short clips that are learned from, too.
         settings: the run.
         normal: (2, n_features) mean and standard deviation of the features.
     """
@@ -287,13 +283,12 @@ def same_track_key(material: Material, taught: TeacherSet | None, settings: Trai
         settings.spec.fingerprint(),
         settings.architecture.input_clip,
         dataclasses.asdict(settings.pairs),
-        None if taught is None else [taught.sha256, dataclasses.asdict(settings.short)],
         dataclasses.asdict(settings.same_track),
         settings.seed,
         sha256_of(normal),
         str(torch.__version__),
     ]
-    code = (pairs, short_pairs, envelopes, fit_same_track, segments, spectra, materials, split)
+    code = (pairs, fit_same_track, segments, spectra, materials, split)
     return fingerprint(depends_on, *(str(module.__file__) for module in code), *FRONTEND_CODE)
 
 

@@ -14,7 +14,6 @@ from rtgenre.training.fit_same_track import SameTrackSettings
 from rtgenre.training.pairs import PairSettings
 from rtgenre.training.recipe import ARCHITECTURE, SPEC
 from rtgenre.training.segments import SegmentSettings
-from rtgenre.training.short_pairs import ShortSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +47,6 @@ class TrainSettings:
         channels: what the adapters learn from (its seed is replaced by ``seed`` of the run).
         adapter: how they are fitted, where the architecture has any.
         pairs: what the comparison of two states learns from (its seed is replaced, too).
-        short: how the teacher's clips are cut in two for that, where there is a teacher (likewise).
         same_track: how that is fitted.
         jobs: processes that make features.
         quiet: no progress.
@@ -74,7 +72,6 @@ class TrainSettings:
     channels: ChannelSettings = field(default_factory=ChannelSettings)
     adapter: AdapterSettings = field(default_factory=AdapterSettings)
     pairs: PairSettings = field(default_factory=PairSettings)
-    short: ShortSettings = field(default_factory=ShortSettings)
     same_track: SameTrackSettings = field(default_factory=SameTrackSettings)
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     quiet: bool = False

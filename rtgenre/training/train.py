@@ -30,10 +30,9 @@ from rtgenre.training.distil import Distilled, cached_distil
 from rtgenre.training.evaluation.run import Measure
 from rtgenre.training.fit import Chosen
 from rtgenre.training.fit_adapter import Paired, fit_adapters
-from rtgenre.training.fit_same_track import PairSource, ShortSource, fit_same_track
+from rtgenre.training.fit_same_track import PairSource, fit_same_track
 from rtgenre.training.material import N_FOLDS, Material, open_material
 from rtgenre.training.pairs import cached_pairs, kinds_of, sets_of
-from rtgenre.training.short_pairs import cached_short
 from rtgenre.training.teacher import read_teacher
 
 if TYPE_CHECKING:
@@ -49,8 +48,6 @@ if TYPE_CHECKING:
     from rtgenre.training.pairs import Heard
     from rtgenre.training.segments import Segments
     from rtgenre.training.settings import TrainSettings
-    from rtgenre.training.short_pairs import ShortHeard
-    from rtgenre.training.teacher import TeacherSet
 
     FloatArray = NDArray[np.float32]
     BoolArray = NDArray[np.bool_]
@@ -102,10 +99,9 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
     """
     say: Note = note or _log.info
     material = open_material(settings.data, settings.not_music, settings.spec, quiet=settings.quiet)
-    taught = None if settings.teacher is None else read_teacher(settings.teacher, settings.spec)
-    encoder = _encoder(taught, settings, say)
+    encoder = _encoder(settings, say)
     parts = _segments(material, settings, say)
-    trainer = _Trainer(material, parts, encoder, taught, settings, say)
+    trainer = _Trainer(material, parts, encoder, settings, say)
 
     train, valid = material.part("train"), material.part("valid")
     runs, by_seed = {}, {}
@@ -151,9 +147,10 @@ def run(settings: TrainSettings, note: Note | None = None) -> dict[str, Any]:
     return outcome.write(models, shipped, material, encoder.log, runs, settings.out, measure, crossed)
 
 
-def _encoder(taught: TeacherSet | None, settings: TrainSettings, say: Note) -> Distilled:
+def _encoder(settings: TrainSettings, say: Note) -> Distilled:
     """The encoder's weights: taught, or another model's."""
-    if taught is not None:
+    if settings.teacher is not None:
+        taught = read_teacher(settings.teacher, settings.spec)
         width = taught.embedding.shape[1] + len(taught.genres)
         if width != settings.architecture.embedding:
             raise UsageError(
@@ -188,7 +185,6 @@ class _Trainer:
         material: the clips.
         parts: their segments, copy by copy, the long ones of the plain copy first.
         encoder: taught.
-        taught: the clips that it was taught with, if any.
         settings: the run.
         say: see ``run``.
     """
@@ -198,11 +194,10 @@ class _Trainer:
         material: Material,
         parts: list[Segments],
         encoder: Distilled,
-        taught: TeacherSet | None,
         settings: TrainSettings,
         say: Note,
     ) -> None:
-        self._material, self._parts, self._encoder, self._taught = material, parts, encoder, taught
+        self._material, self._parts, self._encoder = material, parts, encoder
         self._settings, self._say = settings, say
         self._folder = platformdirs.user_cache_path("rtgenre") / "fits"
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -211,7 +206,6 @@ class _Trainer:
         self._encoded: list[Encoded] = []
         self._paired: Paired | None = None
         self._pairs: list[Heard] = []
-        self._short: ShortHeard | None = None
 
     @cached_property
     def _normal(self) -> tuple[FloatArray, FloatArray]:
@@ -268,8 +262,7 @@ class _Trainer:
         """The comparison of two states, fitted on the same clips, unless it was before."""
         settings, material = self._settings, self._material
         pairs = dataclasses.replace(settings.pairs, seed=settings.seed, clip=settings.architecture.input_clip)
-        key = outcome.same_track_key(material, self._taught, settings, normal)
-        path = self._folder / f"{key}-{name}-same-track.npz"
+        path = self._folder / f"{outcome.same_track_key(material, settings, normal)}-{name}-same-track.npz"
         if path.exists():
             with np.load(path, allow_pickle=False) as arrays:
                 return dict(arrays)
@@ -277,10 +270,6 @@ class _Trainer:
         if not self._pairs:
             self._pairs = list(cached_pairs(sets_of(material), settings.spec, pairs, normal, settings.jobs))
             self._say("two states of every clip have heard it")
-        if self._short is None and self._taught is not None:
-            short = dataclasses.replace(settings.short, seed=settings.seed)
-            self._short = cached_short(self._taught, material.music, settings.spec, short, settings.jobs)
-            self._say(f"two states of {len(self._taught.mfcc)} short clips have heard them")
         clips = np.flatnonzero(material.teaching(learn))
         source = PairSource(self._pairs, pairs, clips, kinds_of(material), normal, settings.spec)
         tensors = fit_same_track(
@@ -289,7 +278,6 @@ class _Trainer:
             settings.same_track,
             seed,
             lambda figures: self._say(f"{name}: {_told(figures)}"),
-            None if self._short is None else ShortSource(self._short, pairs.clip, normal, settings.spec),
         )
         part = path.with_suffix(".part.npz")
         np.savez(part, **cast("dict[str, Any]", tensors))
@@ -441,7 +429,6 @@ def _checkpoint(
             "channels": dataclasses.asdict(settings.channels) if settings.architecture.adapter else None,
             "adapter": dataclasses.asdict(settings.adapter) if settings.architecture.adapter else None,
             "pairs": dataclasses.asdict(settings.pairs),
-            "short": dataclasses.asdict(settings.short) if settings.teacher else None,
             "same_track": dataclasses.asdict(settings.same_track),
             "torch": str(torch.__version__),
         },

@@ -13,17 +13,9 @@ from rtgenre.frontend.spec import AGE_NAMES, FrontendSpec
 from rtgenre.frontend.stream import Frontend
 from rtgenre.model.architecture import SAME_TRACK, same_track_shapes
 from rtgenre.model.same_track import SameTrack
-from rtgenre.training.fit_same_track import (
-    PairSource,
-    SameTrackNet,
-    SameTrackSettings,
-    ShortSource,
-    fit_same_track,
-    normalised,
-)
+from rtgenre.training.fit_same_track import PairSource, SameTrackNet, SameTrackSettings, fit_same_track
 from rtgenre.training.pairs import Heard, PairSettings, make_copy
 from rtgenre.training.segments import frames_of
-from rtgenre.training.short_pairs import ShortHeard
 from tests.model.small import checkpoint
 
 if TYPE_CHECKING:
@@ -244,9 +236,10 @@ def test_what_was_fitted_is_what_a_checkpoint_computes(tones: tuple[list[Heard],
     assert same is not None
     net = SameTrackNet(SPEC.n_features)
     net.load_state_dict({name.removeprefix(SAME_TRACK): torch.from_numpy(value) for name, value in tensors.items()})
+    source = source_of_tones(tones, np.arange(32))
     for clip, other in ((40, 40), (40, 41)):
         frames = np.stack((heard[0].standing[other, 0], heard[0].young[clip, 0, 1]))
-        z = torch.from_numpy(normalised(frames, normal, SETTINGS.clip, SPEC))
+        z = torch.from_numpy(source._normalised(frames))
         with torch.inference_mode():
             expected = float(net(z[:1], z[1:], torch.tensor([np.log(8 / SPEC.hops_per_s)], dtype=torch.float32)))
         traits = np.zeros((2, same.n_traits), np.float32)
@@ -285,58 +278,3 @@ def test_of_a_single_clip_all_pairs_are_of_one(tones: tuple[list[Heard], np.ndar
     quick = dataclasses.replace(FIT, steps=5, report_every=5)
     tensors = fit_same_track(source, SPEC, quick, 0, lambda _: None)
     assert all(np.isfinite(value).all() for value in tensors.values())
-
-
-def told_short(clips: int = 50) -> ShortHeard:
-    """Two rows a clip; a frame says the clip, which part it is of, and something that is not known."""
-    clip = np.tile(np.arange(clips), 2)
-    before = np.zeros((len(clip), 3), np.float16)
-    before[:, 0], before[:, 1], before[:, 2] = clip, 1.0, 7.0
-    young = np.zeros((len(clip), 2, 3), np.float16)
-    young[..., 0], young[..., 1], young[..., 2] = clip[:, None], 2.0, 7.0
-    hops = np.broadcast_to(np.array([8, 12]), (len(clip), 2)).copy()
-    hops[:, 1][clip % 2 == 1] = 0  # too short
-    hops[clip == 4] = 0  # far too short
-    return ShortHeard(before, young, hops, clip, np.array([True, True, False]))
-
-
-def test_pairs_of_short_clips_are_of_one_clip_or_of_two() -> None:
-    normal = np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]], np.float32)
-    pairs = ShortSource(told_short(), 100.0, normal, TELLING).draw(4000, np.random.default_rng(0))
-    assert 0.45 < pairs.another.mean() < 0.55
-    assert ((pairs.before[:, 0] != pairs.now[:, 0]) == (pairs.another == 1.0)).all()
-    assert (pairs.now[:, 0] == pairs.clip).all()
-    assert (pairs.before[:, 1] == 1.0).all(), "before is of first parts"
-    assert (pairs.now[:, 1] == 2.0).all(), "now is of second parts"
-    assert not pairs.before[:, 2].any(), "what MFCCs do not tell is left out"
-    assert not pairs.now[:, 2].any()
-    assert set(pairs.hops.tolist()) == {8, 12}
-    assert (pairs.hops[pairs.clip % 2 == 1] == 8).all()
-    assert 4 not in pairs.clip
-    assert 4 not in pairs.before[:, 0]
-
-
-def test_short_clips_teach_what_the_others_do_not(tones: tuple[list[Heard], np.ndarray]) -> None:
-    """A few clips in pairs of their own, and all the others only as short ones: those tell recordings apart, too."""
-    heard, normal = tones
-    one = heard[0]
-    short = ShortHeard(
-        one.standing[:32, 0],
-        one.young[:32, 0],
-        one.young_hops[:32, 0],
-        np.arange(32),
-        np.ones(SPEC.n_features, np.bool_),
-    )
-    few, held_out = source_of_tones(tones, np.arange(3)), source_of_tones(tones, np.arange(32, 48))
-    pairs = held_out.draw(2000, np.random.default_rng(5))
-    age = torch.from_numpy(np.log(pairs.hops / SPEC.hops_per_s).astype(np.float32))
-
-    def right(beside: ShortSource | None) -> float:
-        tensors = fit_same_track(few, SPEC, FIT, 0, lambda _: None, beside)
-        net = SameTrackNet(SPEC.n_features)
-        net.load_state_dict({name.removeprefix(SAME_TRACK): torch.from_numpy(v) for name, v in tensors.items()})
-        with torch.inference_mode():
-            return area(net(torch.from_numpy(pairs.before), torch.from_numpy(pairs.now), age).numpy(), pairs.another)
-
-    wrong, wrong_without = (1.0 - right(beside) for beside in (ShortSource(short, SETTINGS.clip, normal, SPEC), None))
-    assert wrong < wrong_without / 2
