@@ -436,7 +436,10 @@ def evaluate(
         bool, typer.Option("--streams/--no-streams", help="Also tracks in a row, and an hour without a reset.")
     ] = True,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most N clips.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the order of tracks in a row.")] = 0,
+    orders: Annotated[
+        int, typer.Option("--orders", metavar="N", min=1, help="In so many orders tracks are heard in a row.")
+    ] = 3,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the orders.")] = 0,
     jobs: Annotated[
         int | None, typer.Option("--jobs", metavar="N", min=1, help="Processes; one a core unless told.")
     ] = None,
@@ -461,6 +464,7 @@ def evaluate(
         split=split,
         limit=limit,
         with_streams=streams,
+        orders=orders,
         seed=seed,
         jobs=jobs or command.default_jobs(),
         quiet=quiet,

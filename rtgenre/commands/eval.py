@@ -141,7 +141,7 @@ def _print(figures: dict[str, Any]) -> None:
 
 
 def _more(figures: dict[str, Any]) -> list[str]:
-    from rtgenre.training.evaluation.report import number
+    from rtgenre.training.evaluation.report import number, within
 
     lines = []
     if "track_changes" in figures:
@@ -149,7 +149,7 @@ def _more(figures: dict[str, Any]) -> list[str]:
         row = hour["without_the_hour"]["accuracy"]
         after = f"{hour['accuracy']:.3f}, without the hour {row:.3f}, from fresh states {hour['accuracy_fresh']:.3f}"
         lines += [
-            f"right after a change of track: {number(times['p50_s'], 1)} s (p50), {number(times['p90_s'], 1)} s (p90)",
+            f"right after a change of track, s: {within(times, 'p50')} (p50), {within(times, 'p90')} (p90)",
             f"flips a minute inside a track: {number(figures['flips_per_minute']['streams_settled'], 2)}",
             f"after an hour without a reset: {after}",
         ]

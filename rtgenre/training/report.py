@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rtgenre.model.architecture import SAME_TRACK
-from rtgenre.training.evaluation.report import number
+from rtgenre.training.evaluation.report import number, within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,8 +99,8 @@ artist, its temperature from the other folds:
 """
 
 _IN_A_ROW = """\
-| right decision after a change of track, median | {p50} s |
-| … nine of ten | {p90} s |
+| right decision after a change of track, median, s (95 %) | {p50} |
+| … nine of ten | {p90} |
 | right at the end of a track in a row, against alone | {row:+.3f} (95 %: {row_low:+.3f} … {row_high:+.3f}, paired) |
 """
 
@@ -213,8 +213,8 @@ def _in_a_row(found: Mapping[str, Any]) -> str:
     delay, row = found["track_changes"]["time_to_right"], found["in_a_row"]
     low, high = row["difference_interval_95"]
     return _IN_A_ROW.format(
-        p50=number(delay["p50_s"], 1),
-        p90=number(delay["p90_s"], 1),
+        p50=within(delay, "p50"),
+        p90=within(delay, "p90"),
         row=row["difference"],
         row_low=low,
         row_high=high,

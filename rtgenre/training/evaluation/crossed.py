@@ -92,8 +92,7 @@ def hear(folds: Sequence[Fold], clips: DataSet, measure: Measure) -> Crossed:
             kept, traces, _ = heard_fresh(listen, f"fold {k + 1} of {len(folds)}", one.clips, names, 0.0)
             here = one.clips[kept]
             if measure.with_streams:
-                order = streams.track_order(clips.label[here], rng)
-                in_a_row = streams.chains(order)
+                in_a_row = streams.in_orders(clips.label[here], measure.orders, rng)
                 tasks = [Task(tuple(int(here[at]) for at in chain)) for chain in in_a_row]
                 rows += heard_in_a_row(listen, f"fold {k + 1}, tracks in a row", tasks)
                 chains += [tuple(len(alone) + at for at in chain) for chain in in_a_row]

@@ -227,6 +227,29 @@ def delay_figures(delays_s: FloatArray) -> dict[str, Any]:
     }
 
 
+def delay_intervals(delays_s: FloatArray, artist: IntArray, seed: int = 0, draws: int = 1000) -> dict[str, Any]:
+    """95 % intervals of those quantiles: whole artists are drawn, as for ``scores.bootstrap_interval``.
+
+    Args:
+        delays_s: (n,) seconds, infinite where it never came.
+        artist: (n,) whose clip each was.
+        seed: of the draws.
+        draws: number of them.
+    """
+    if not len(delays_s):
+        return {"p50_interval_95_s": None, "p90_interval_95_s": None}
+    names, group = np.unique(artist, return_inverse=True)
+    order, rng = np.argsort(delays_s, kind="stable"), np.random.default_rng(seed)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), size=draws)
+    until = drawn[:, group[order]].cumsum(axis=1)  # of so many of a draw's delays each one is the last
+    found: dict[str, Any] = {}
+    for name, share in (("p50", 0.5), ("p90", 0.9)):
+        at = (until >= share * until[:, -1:]).argmax(axis=1)
+        low, high = np.quantile(delays_s[order][at], (0.025, 0.975), method="inverted_cdf").tolist()
+        found[f"{name}_interval_95_s"] = tuple(end if math.isfinite(end) else None for end in (low, high))
+    return found
+
+
 def _quantile(delays_s: FloatArray, share: float) -> float | None:
     if not len(delays_s):
         return None

@@ -41,6 +41,20 @@ def number(value: float | None, digits: int = 3) -> str:
     return NOTHING if value is None else f"{value:.{digits}f}"
 
 
+def within(delays: Mapping[str, Any], name: str, digits: int = 1) -> str:
+    """A quantile of delays, seconds, with its 95 % interval where that is known.
+
+    Args:
+        delays: of ``fresh.delay_figures`` and ``fresh.delay_intervals``.
+        name: ``p50`` or ``p90``.
+        digits: after the point.
+    """
+    value, interval = number(delays[f"{name}_s"], digits), delays.get(f"{name}_interval_95_s")
+    if interval is None:
+        return value
+    return f"{value} ({number(interval[0], digits)} – {number(interval[1], digits)})"
+
+
 def percent(value: float | None) -> str:
     """A share in per cent, or a dash where there is none."""
     return NOTHING if value is None else f"{100 * value:.1f} %"
@@ -145,7 +159,7 @@ def _states(figures: Mapping[str, Any]) -> str:
 def _changes(figures: Mapping[str, Any]) -> str:
     changes, flips = figures["track_changes"], figures["flips_per_minute"]
     rows = [
-        [what, str(d["count"]), number(d["p50_s"], 2), number(d["p90_s"], 2), percent(d["never"])]
+        [what, str(d["count"]), within(d, "p50", 2), within(d, "p90", 2), percent(d["never"])]
         for what, d in (
             ("decision", changes["time_to_right"]),
             ("most probable genre", changes["posterior"]),
@@ -156,7 +170,8 @@ def _changes(figures: Mapping[str, Any]) -> str:
         f"## Tracks one after another\n\n{changes['changes']} changes of track without any pause. Time from the cut "
         f"until the right genre is said and stays for {changes['hold_s']:g} s, among those clips of another genre than "
         "the one before whose decision is right at the end when they are heard alone; "
-        "a clip that never gets there counts as infinitely late, and a dash is infinity.\n\n"
+        "a clip that never gets there counts as infinitely late, and a dash is infinity. In brackets, 95 % intervals "
+        "by bootstrap over artists.\n\n"
         f"{_table(['', 'changes', 'p50, s', 'p90, s', 'never'], rows)}\n\n"
     )
     if changes["detection"]:

@@ -50,6 +50,7 @@ class Measure:
         with_streams: also hear tracks one after another, and for an hour.
         cut_s: no more than so much of each clip is heard.
         hour_s: what the long stream hears before its tracks count.
+        orders: so many orders of the tracks are heard one after another: what comes before decides much.
         seed: of the orders of tracks.
         jobs: processes, at most.
         quiet: no progress bar.
@@ -60,6 +61,7 @@ class Measure:
     with_streams: bool = True
     cut_s: float = 30.0
     hour_s: float = 3600.0
+    orders: int = 3
     seed: int = 0
     jobs: int = 1
     quiet: bool = False
@@ -112,6 +114,7 @@ def evaluate(
             "policy": dataclasses.asdict(pipeline.policy.settings),
             "cut_s": measure.cut_s,
             "limit": measure.limit,
+            "orders": measure.orders,
             "seed": measure.seed,
         },
         "versions": {
@@ -191,7 +194,7 @@ def hearing(
     spec = pipeline.frontend.spec
     hops = int(clips.n_frames[part].sum())
     if measure.with_streams:
-        hops = 4 * hops + round(measure.hour_s * spec.hops_per_s)
+        hops = (3 + measure.orders) * hops + round(measure.hour_s * spec.hops_per_s)
     jobs = max(1, min(measure.jobs, 1 + hops // _HOPS_WORTH_A_PROCESS))
     progress = Progress(
         TextColumn("{task.description}"),
@@ -268,7 +271,7 @@ def _add_streams(
 ) -> None:
     """Hear the split's tracks one after another; positions below are positions in ``part``."""
     rng = np.random.default_rng(measure.seed)
-    chained = streams.chains(streams.track_order(truth.label, rng))
+    chained = streams.in_orders(truth.label, measure.orders, rng)
     duration_s = np.array([trace.cut_sample[1] / rate for trace in alone])
     long, before = streams.hour_order(truth.label, duration_s, measure.hour_s, rng)
     short = streams.without_the_hour(long, before)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rtgenre.training import scores
-from rtgenre.training.evaluation.fresh import decided_right, delay_figures
+from rtgenre.training.evaluation.fresh import decided_right, delay_figures, delay_intervals
 from rtgenre.training.evaluation.listen import MUSIC
 
 if TYPE_CHECKING:
@@ -59,6 +59,17 @@ def chains(order: IntArray, tracks: int = CHAIN_TRACKS) -> list[tuple[int, ...]]
         tuple(int(clip) for clip in (order[start - 1], *order[start : start + tracks]))
         for start in range(0, len(order), tracks)
     ]
+
+
+def in_orders(label: IntArray, orders: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """Chains of every clip once, in so many orders.
+
+    Args:
+        label: (clips,).
+        orders: how many.
+        rng: of the orders.
+    """
+    return [chain for _ in range(orders) for chain in chains(track_order(label, rng))]
 
 
 def hour_order(
@@ -122,7 +133,7 @@ def track_changes(
         ``time_to_right`` of the decisions and ``posterior`` of the most probable genre, both only where label and
         predecessor's label differ; and ``detection``, None where no changes are reported.
     """
-    decided, likeliest = [], []
+    decided, likeliest, artist = [], [], []
     changes = 0
     for trace, clips in zip(traces, heard, strict=True):
         for k in range(1, len(clips)):
@@ -133,13 +144,14 @@ def track_changes(
             hops, since = trace.track(k), trace.since_cut(k)
             right = (trace.state[hops] == MUSIC) & (trace.decided[hops] == label)
             hold = round(HOLD_S * sample_rate)
+            artist.append(truth.artist[clips[k]])
             decided.append(time_to_right(right, since, hold) / sample_rate)
             likeliest.append(time_to_right(trace.probs[hops].argmax(axis=1) == label, since, hold) / sample_rate)
-    times_s = np.array(decided, np.float64)
+    times_s, whose = np.array(decided, np.float64), np.array(artist, np.int64)
     return {
         "changes": changes,
         "hold_s": HOLD_S,
-        "time_to_right": delay_figures(times_s),
+        "time_to_right": {**delay_figures(times_s), **delay_intervals(times_s, whose)},
         "posterior": delay_figures(np.array(likeliest, np.float64)),
         "times_s": [round(t, 3) if np.isfinite(t) else None for t in decided],
         "detection": detection(traces, sample_rate),

@@ -80,6 +80,21 @@ def test_silence_is_timed_from_the_end_of_the_clip() -> None:
     assert fresh.silence_delay([trace([[0] * 5])], RATE) is None
 
 
+def test_intervals_of_delays_draw_whole_artists() -> None:
+    delays = np.array([1.0, 2.0, 3.0, np.inf, 5.0, 6.0])
+    of_one = fresh.delay_intervals(delays, np.zeros(6, np.int64))
+    assert of_one["p50_interval_95_s"] == (3.0, 3.0), "one artist is always drawn"
+    assert of_one["p90_interval_95_s"] == (None, None), "infinity cannot be told in JSON"
+    rng = np.random.default_rng(1)
+    quick, slow = rng.uniform(1.0, 2.0, 300), rng.uniform(8.0, 9.0, 100)
+    whose = np.concatenate((np.repeat(np.arange(30), 10), np.repeat(np.arange(30, 40), 10)))
+    low, high = fresh.delay_intervals(np.concatenate((quick, slow)), whose)["p50_interval_95_s"]
+    assert 1.0 < low < 1.7 < high < 2.0
+    low, high = fresh.delay_intervals(np.concatenate((quick, slow)), whose)["p90_interval_95_s"]
+    assert 8.0 < low < high < 9.0
+    assert fresh.delay_intervals(np.array([]), np.array([], np.int64))["p90_interval_95_s"] is None
+
+
 def test_labels_are_the_models() -> None:
     assert figures([trace([[0]])], truth([0]), RATE)["labels"] == list(LABELS)
 
