@@ -39,7 +39,8 @@ def test_every_clip_is_heard_once_by_the_model_of_its_fold() -> None:
 
 def test_tracks_follow_one_another_within_a_fold_only() -> None:
     heard = crossed.hear([Fold(parrot, clips) for clips in FOLDS], Scripted(CLIPS), QUICK)
-    assert sorted(at for chain in heard.chains for at in chain[1:]) == sorted([*range(10)] * 2), "each one follows another twice"
+    followed = sorted(at for chain in heard.chains for at in chain[1:])
+    assert followed == sorted([*range(10)] * 2), "each one follows another twice"
     for chain, row in zip(heard.chains, heard.rows, strict=True):
         assert len(set(heard.fold[list(chain)])) == 1
         ends = row.first_hop[1:] - 1
