@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rtgenre.config import FeedSettings, LabelSettings, ModelSettings, RecordSettings, Settings
-    from rtgenre.labels.examples import Store
     from rtgenre.labels.head import Head
+    from rtgenre.labels.store import Store
     from rtgenre.model.checkpoint import Checkpoint
     from rtgenre.outputs.interface import Output
     from rtgenre.outputs.recorder import Limits, Recorder
@@ -247,7 +247,7 @@ def label_store(settings: LabelSettings, checkpoint: Checkpoint) -> Store:
     """Where one's own labels for a model are kept."""
     import platformdirs
 
-    from rtgenre.labels.examples import Store
+    from rtgenre.labels.store import Store
 
     default = platformdirs.user_data_path("rtgenre", appauthor=False) / "labels"
     root = Path(settings.folder).expanduser() if settings.folder else default

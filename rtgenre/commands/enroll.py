@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtgenre.config import Settings
-    from rtgenre.labels.examples import Store
     from rtgenre.labels.head import Head, Judged
+    from rtgenre.labels.store import Store
     from rtgenre.model.checkpoint import Checkpoint
 
 LEAST_FILES = 2
