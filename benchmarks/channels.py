@@ -20,8 +20,8 @@ from rich.progress import track
 from rtgenre import app
 from rtgenre.config import ModelSettings
 from rtgenre.model import checkpoint as checkpoints
+from rtgenre.training.datasets.corpus import read_corpus
 from rtgenre.training.outcome import pipeline_of
-from rtgenre.training.spectra import read_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

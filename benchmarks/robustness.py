@@ -25,10 +25,10 @@ from rtgenre import app
 from rtgenre.config import ModelSettings
 from rtgenre.model import checkpoint as checkpoints
 from rtgenre.tagging import FileTagger
+from rtgenre.training.datasets.corpus import read_corpus
 from rtgenre.training.datasets.open import open_dataset
 from rtgenre.training.outcome import pipeline_of
 from rtgenre.training.scores import bootstrap_interval
-from rtgenre.training.spectra import read_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,8 +23,8 @@ from rtgenre.app import load_checkpoint
 from rtgenre.config import ModelSettings
 from rtgenre.posterior.decision import PolicySettings
 from rtgenre.posterior.second import divergence
+from rtgenre.training.datasets.corpus import read_corpus
 from rtgenre.training.evaluation import streams
-from rtgenre.training.spectra import read_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -32,11 +32,11 @@ from rtgenre.posterior.calibration import Calibration
 from rtgenre.posterior.decision import DecisionPolicy, PolicySettings
 from rtgenre.tracks import Tracks
 from rtgenre.training import scores
+from rtgenre.training.datasets.corpus import read_corpus
 from rtgenre.training.evaluation import streams
 from rtgenre.training.evaluation.fresh import Truth, answers_after, decided_right, log_loss
 from rtgenre.training.evaluation.listen import STATES, Trace
 from rtgenre.training.evaluation.run import spread
-from rtgenre.training.spectra import read_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from rtgenre.model.checkpoint import Checkpoint
     from rtgenre.pipeline_state import PipelineState
-    from rtgenre.training.spectra import Corpus
+    from rtgenre.training.datasets.corpus import Corpus
 
     FloatArray = NDArray[np.float32]
 

@@ -9,8 +9,8 @@ import pytest
 
 from rtgenre import app
 from rtgenre.config import Settings
+from rtgenre.training.datasets.corpus import read_corpus
 from rtgenre.training.outcome import pipeline_of
-from rtgenre.training.spectra import read_corpus
 from tests.corpus import SPECTRA, needs_spectra
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ from rtgenre.posterior.decision import PolicySettings
 from rtgenre.posterior.smoothing import probabilities
 from rtgenre.records import Posterior, State, TrackReason
 from rtgenre.tracks import SAME_CUT_S, SETTLING_S
+from rtgenre.training.datasets.corpus import read_corpus
 from rtgenre.training.evaluation.listen import Listener, Task
 from rtgenre.training.evaluation.streams import detection
-from rtgenre.training.spectra import read_corpus
 from tests import signals
 from tests.corpus import SPECTRA, needs_spectra
 

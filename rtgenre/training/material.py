@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rtgenre.errors import UsageError
+from rtgenre.training.datasets.corpus import AsCorpus, Corpus
 from rtgenre.training.datasets.open import open_dataset
 from rtgenre.training.folds import artist_folds
 from rtgenre.training.segments import cached_segments
-from rtgenre.training.spectra import AsCorpus, Corpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

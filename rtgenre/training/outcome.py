@@ -24,6 +24,7 @@ from rtgenre.posterior.decision import PolicySettings
 from rtgenre.posterior.smoothing import Smoother
 from rtgenre.training import (
     channels,
+    colouring,
     curves,
     fit,
     fit_adapter,
@@ -32,10 +33,10 @@ from rtgenre.training import (
     report,
     scores,
     segments,
-    spectra,
 )
 from rtgenre.training import material as materials
 from rtgenre.training.background import write_background
+from rtgenre.training.datasets import corpus
 from rtgenre.training.evaluation import crossed
 from rtgenre.training.evaluation.fresh import SECONDS
 from rtgenre.training.evaluation.run import evaluate
@@ -252,8 +253,8 @@ def base_key(material: Material, encoder: Distilled, settings: TrainSettings) ->
         settings.seed,
         str(torch.__version__),
     ]
-    code = (materials.__file__, spectra.__file__, segments.__file__, network.__file__, fit.__file__)
-    return fingerprint(depends_on, *code, *FRONTEND_CODE)
+    code = (materials, corpus, colouring, segments, network, fit)
+    return fingerprint(depends_on, *(str(module.__file__) for module in code), *FRONTEND_CODE)
 
 
 def fit_key(base: str, settings: TrainSettings) -> str:
@@ -288,7 +289,7 @@ def same_track_key(material: Material, settings: TrainSettings, normal: FloatArr
         sha256_of(normal),
         str(torch.__version__),
     ]
-    code = (pairs, fit_same_track, segments, spectra, materials, split)
+    code = (pairs, fit_same_track, segments, corpus, colouring, materials, split)
     return fingerprint(depends_on, *(str(module.__file__) for module in code), *FRONTEND_CODE)
 
 

@@ -21,10 +21,11 @@ import platformdirs
 from rtgenre.frontend.stream import Frontend
 from rtgenre.posterior import split
 from rtgenre.posterior.split import best_split
-from rtgenre.training import segments, spectra
+from rtgenre.training import colouring, segments
+from rtgenre.training.colouring import Colouring
+from rtgenre.training.datasets import corpus
 from rtgenre.training.kept import FRONTEND_CODE, fingerprint, sha256_of
 from rtgenre.training.segments import frames_of, in_half
-from rtgenre.training.spectra import Colouring
 from rtgenre.training.worker import made_in_turn
 
 if TYPE_CHECKING:
@@ -138,7 +139,9 @@ def cached_pairs(
         {k: v for k, v in dataclasses.asdict(settings).items() if k != "copies"},
         sha256_of(normal),
     ]
-    stem = fingerprint(depends_on, __file__, split.__file__, segments.__file__, spectra.__file__, *FRONTEND_CODE)
+    stem = fingerprint(
+        depends_on, __file__, split.__file__, segments.__file__, colouring.__file__, corpus.__file__, *FRONTEND_CODE
+    )
     paths = [folder / f"{stem}-{copy}.npz" for copy in range(settings.copies)]
     missing = [copy for copy, path in enumerate(paths) if not path.exists()]
     make = partial(_write_copy, sets, spec, settings, normal)

@@ -17,9 +17,10 @@ import numpy as np
 import platformdirs
 
 from rtgenre.frontend.stream import Frontend
-from rtgenre.training import spectra
+from rtgenre.training import colouring
+from rtgenre.training.colouring import Colouring
+from rtgenre.training.datasets import corpus
 from rtgenre.training.kept import FRONTEND_CODE, fingerprint
-from rtgenre.training.spectra import Colouring
 from rtgenre.training.worker import made_in_turn
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def cached_segments(
         spec.fingerprint(),
         {k: v for k, v in dataclasses.asdict(settings).items() if k != "copies"},
     ]
-    stem = fingerprint(depends_on, __file__, spectra.__file__, *FRONTEND_CODE)
+    stem = fingerprint(depends_on, __file__, colouring.__file__, corpus.__file__, *FRONTEND_CODE)
     folder.mkdir(parents=True, exist_ok=True)
     pools = [_Pool(music, music.label, groups[0], 0)]
     if other is not None and groups[1] is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtgenre.training.spectra import Colouring
+from rtgenre.training.colouring import Colouring
 
 if TYPE_CHECKING:
     from pathlib import Path

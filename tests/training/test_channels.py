@@ -8,8 +8,8 @@ import pytest
 
 from rtgenre.training import channels
 from rtgenre.training.channels import ChannelSettings, Through, cached_channels
+from rtgenre.training.datasets.corpus import read_corpus
 from rtgenre.training.segments import NOTHING, frames_of
-from rtgenre.training.spectra import read_corpus
 from tests.training.test_segments import SPEC
 
 if TYPE_CHECKING:

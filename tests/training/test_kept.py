@@ -9,7 +9,8 @@ import pytest
 
 from rtgenre.frontend import kernels
 from rtgenre.model import network
-from rtgenre.training import channels, fit, fit_adapter, material, outcome, segments, spectra
+from rtgenre.training import channels, colouring, fit, fit_adapter, material, outcome, segments
+from rtgenre.training.datasets import corpus
 from rtgenre.training.distil import Distilled
 from rtgenre.training.kept import FRONTEND_CODE, fingerprint
 from rtgenre.training.material import open_material
@@ -52,7 +53,9 @@ def test_a_fit_is_kept_under_the_encoders_weights_not_where_they_came_from(corpu
     assert outcome.base_key(opened, Distilled(zeros, []), small(corpus_file, None, tmp_path, seed=2)) != key
 
 
-@pytest.mark.parametrize("module", [fit, material, network, segments, spectra], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [colouring, corpus, fit, material, network, segments], ids=lambda module: module.__name__
+)
 def test_a_fit_is_kept_under_its_code(
     module: ModuleType, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,10 +11,11 @@ import pytest
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.frontend.stream import Frontend
 from rtgenre.posterior.split import best_split
+from rtgenre.training.colouring import Colouring
+from rtgenre.training.datasets.corpus import Corpus, read_corpus
 from rtgenre.training.material import Material
 from rtgenre.training.pairs import Heard, PairSettings, cached_pairs, kinds_of, make_copy, sets_of
 from rtgenre.training.segments import frames_of
-from rtgenre.training.spectra import Colouring, Corpus, read_corpus
 from tests.training.corpus import HOPS, STILL
 
 if TYPE_CHECKING:

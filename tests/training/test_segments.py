@@ -8,9 +8,9 @@ import pytest
 
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.frontend.stream import Frontend
+from rtgenre.training.datasets.corpus import AsCorpus, Corpus, read_corpus
 from rtgenre.training.folds import artist_folds
 from rtgenre.training.segments import NOTHING, SegmentSettings, cached_segments, frames_of
-from rtgenre.training.spectra import AsCorpus, Corpus, read_corpus
 from tests.training.corpus import HOPS
 
 if TYPE_CHECKING:

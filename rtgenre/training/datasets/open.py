@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from rtgenre.errors import SourceError
 from rtgenre.training.datasets import interface
+from rtgenre.training.datasets.corpus import read_corpus
 from rtgenre.training.datasets.fma import find_table, open_fma
 from rtgenre.training.datasets.folder import open_folder
-from rtgenre.training.spectra import read_corpus
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rtgenre.frontend.spec import FrontendSpec
     from rtgenre.training.datasets.clips import SoundFolder
-    from rtgenre.training.spectra import Corpus
+    from rtgenre.training.datasets.corpus import Corpus
 
 
 def open_dataset(

@@ -11,9 +11,9 @@ import numpy as np
 from rtgenre.errors import SourceError
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.frontend.stream import Frontend
+from rtgenre.training.datasets.corpus import Corpus, read_corpus
 from rtgenre.training.datasets.folder import open_folder
 from rtgenre.training.literature import features
-from rtgenre.training.spectra import Corpus, read_corpus
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ import pytest
 from rtgenre.errors import SourceError, UsageError
 from rtgenre.frontend.spec import FrontendSpec
 from rtgenre.training.datasets import folder as folder_module
+from rtgenre.training.datasets.corpus import read_corpus
 from rtgenre.training.datasets.folder import open_folder
-from rtgenre.training.spectra import read_corpus
 from tests import corpus
 from tests.training.datasets import trees
 

@@ -6,8 +6,8 @@ import pytest
 
 from rtgenre.errors import SourceError, UsageError
 from rtgenre.training.datasets.clips import SoundFolder
+from rtgenre.training.datasets.corpus import Corpus
 from rtgenre.training.datasets.open import open_dataset
-from rtgenre.training.spectra import Corpus
 from tests.training.datasets import trees
 
 if TYPE_CHECKING:
