@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtgenre.labels.background import Background
+from rtgenre.labels.background import BACKGROUND_FILE, Background
 from rtgenre.labels.hear import EVERY_S
 from rtgenre.labels.stage import OwnLabels
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def write_background(
     pipeline: Pipeline, checkpoint: Checkpoint, heard: Sequence[tuple[DataSet, IntArray]], folder: Path
-) -> Background:
+) -> Background | None:
     """Hear clips as a label's files are heard, and write what they have in common beside the model.
 
     What is no music belongs to it, too: a room's noise of one's own must be told from other noises and from speech.
@@ -37,6 +37,9 @@ def write_background(
         heard: labelled clips, and (n,) which of them: those that the weights were trained on. A label of each data
             set is a group of its own.
         folder: of the model.
+
+    Returns:
+        None where no clip is long enough to be a label's file: labels of one's own then guess.
     """
     windows: list[FloatArray] = []
     group: list[tuple[int, int]] = []
@@ -45,6 +48,9 @@ def write_background(
             found = _windows_of(pipeline, checkpoint, clips, int(clip))
             windows += found
             group += [(k, int(clips.label[clip]))] * len(found)
+    if not windows:
+        (folder / BACKGROUND_FILE).unlink(missing_ok=True)  # of older weights
+        return None
     groups, index = np.unique(np.array(group), axis=0, return_inverse=True)
     names = [heard[k][0].labels[label] for k, label in groups]
     background = Background.fitted(np.stack(windows), index.reshape(-1).astype(np.int64), names)
