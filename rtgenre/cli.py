@@ -366,7 +366,9 @@ def train(
     ] = True,
     copies: Annotated[int, typer.Option("--copies", min=2, help="How often each clip comes, coloured anew.")] = 6,
     jobs: Annotated[int | None, typer.Option("--jobs", metavar="N", min=1, help="Processes; one a core.")] = None,
-    name: Annotated[str, typer.Option("--name", help="Name of the model.")] = "gtzan-lstm",
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Name of the model; its folder's unless told.")
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option("--recipe", metavar="NAME", help="Train a system of the papers: see `rtgenre literature --list`."),
@@ -406,7 +408,7 @@ def train(
             final=final,
             streams=streams,
             segments=SegmentSettings(copies=copies),
-            id=name,
+            id=name or out.resolve().name,
             quiet=quiet,
             jobs=jobs or os.cpu_count() or 1,
         )

@@ -15,6 +15,8 @@ from tests.training.datasets import trees
 if TYPE_CHECKING:
     import subprocess
 
+    from rtgenre.training.settings import TrainSettings
+
 pytestmark = pytest.mark.real
 
 
@@ -70,3 +72,18 @@ def test_an_interruption_says_that_the_same_command_goes_on(
     told = done.stderr.decode().strip().splitlines()
     assert told == ["rtgenre: interrupted: what was finished is kept, and the same command goes on from there"]
     assert done.stdout == b""
+
+
+def test_a_model_is_called_after_its_folder_unless_told(
+    tmp_path: Path, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def begun(settings: TrainSettings, _: object) -> dict[str, object]:
+        asked.append((settings.id, settings.streams))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "run", begun)
+    for more in ((), ("--name", "mine", "--no-streams")):
+        here("train", "--data", str(music), "--out", str(tmp_path / "tango nights"), *more)
+    assert asked == [("tango nights", True), ("mine", False)]
