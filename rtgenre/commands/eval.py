@@ -149,7 +149,7 @@ def _more(figures: dict[str, Any]) -> list[str]:
         row = hour["without_the_hour"]["accuracy"]
         after = f"{hour['accuracy']:.3f}, without the hour {row:.3f}, from fresh states {hour['accuracy_fresh']:.3f}"
         lines += [
-            f"right after a change of track, s: {within(times, 'p50')} (p50), {within(times, 'p90')} (p90)",
+            f"right after a change of track, s (95 %): p50 {within(times, 'p50')}, p90 {within(times, 'p90')}",
             f"flips a minute inside a track: {number(figures['flips_per_minute']['streams_settled'], 2)}",
             f"after an hour without a reset: {after}",
         ]
