@@ -119,7 +119,7 @@ def cached_channels(
     folder.mkdir(parents=True, exist_ok=True)
     made_of = {name: value for name, value in dataclasses.asdict(settings).items() if name != "copies"}
     depends_on = [[data.sha256 for data in sets], spec.fingerprint(), made_of]
-    stem = fingerprint(depends_on, __file__, segments.__file__, colouring.__file__, corpus.__file__, *FRONTEND_CODE)
+    stem = fingerprint(depends_on, __file__, segments, colouring, corpus, *FRONTEND_CODE)
     all_of = [Through(None, 0), *(Through(kind, copy) for kind in KINDS for copy in range(settings.copies))]
     paths = [folder / f"{stem}-{kind or 'plain'}-{copy}.npy" for kind, copy in all_of]
     missing = [place for place, path in enumerate(paths) if not path.exists()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
 FRONTEND_CODE = tuple(sorted(Path(stream.__file__).parent.glob("*.py")))
 
 
-def fingerprint(depends_on: Sequence[Any], *code: str | Path) -> str:
+def fingerprint(depends_on: Sequence[Any], *code: str | Path | ModuleType) -> str:
     """Name (24 hexadecimal digits) of what follows from some values and some code; either changed, it is another.
 
     Args:
         depends_on: everything that goes in, as JSON knows it.
-        code: source files that it is made by.
+        code: source files, or modules, that it is made by.
     """
-    sources = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in code]
+    files = [str(part.__file__) if isinstance(part, ModuleType) else part for part in code]
+    sources = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files]
     return hashlib.sha256(json.dumps([*depends_on, sources]).encode()).hexdigest()[:24]
 
 

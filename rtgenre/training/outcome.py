@@ -253,8 +253,7 @@ def base_key(material: Material, encoder: Distilled, settings: TrainSettings) ->
         settings.seed,
         str(torch.__version__),
     ]
-    code = (materials, corpus, colouring, segments, network, fit)
-    return fingerprint(depends_on, *(str(module.__file__) for module in code), *FRONTEND_CODE)
+    return fingerprint(depends_on, materials, corpus, colouring, segments, network, fit, *FRONTEND_CODE)
 
 
 def fit_key(base: str, settings: TrainSettings) -> str:
@@ -268,7 +267,7 @@ def fit_key(base: str, settings: TrainSettings) -> str:
         return base
     shape = [settings.architecture.adapter, settings.architecture.adapters]
     learned = [dataclasses.asdict(settings.channels), dataclasses.asdict(settings.adapter)]
-    return fingerprint([base, *shape, *learned], fit_adapter.__file__, channels.__file__)
+    return fingerprint([base, *shape, *learned], fit_adapter, channels)
 
 
 def same_track_key(material: Material, settings: TrainSettings, normal: FloatArray) -> str:
@@ -290,7 +289,7 @@ def same_track_key(material: Material, settings: TrainSettings, normal: FloatArr
         str(torch.__version__),
     ]
     code = (pairs, fit_same_track, segments, corpus, colouring, materials, split)
-    return fingerprint(depends_on, *(str(module.__file__) for module in code), *FRONTEND_CODE)
+    return fingerprint(depends_on, *code, *FRONTEND_CODE)
 
 
 def summary(runs: dict[str, Any]) -> dict[str, Any]:

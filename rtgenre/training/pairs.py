@@ -139,9 +139,7 @@ def cached_pairs(
         {k: v for k, v in dataclasses.asdict(settings).items() if k != "copies"},
         sha256_of(normal),
     ]
-    stem = fingerprint(
-        depends_on, __file__, split.__file__, segments.__file__, colouring.__file__, corpus.__file__, *FRONTEND_CODE
-    )
+    stem = fingerprint(depends_on, __file__, split, segments, colouring, corpus, *FRONTEND_CODE)
     paths = [folder / f"{stem}-{copy}.npz" for copy in range(settings.copies)]
     missing = [copy for copy, path in enumerate(paths) if not path.exists()]
     make = partial(_write_copy, sets, spec, settings, normal)

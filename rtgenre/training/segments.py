@@ -143,7 +143,7 @@ def cached_segments(
         spec.fingerprint(),
         {k: v for k, v in dataclasses.asdict(settings).items() if k != "copies"},
     ]
-    stem = fingerprint(depends_on, __file__, colouring.__file__, corpus.__file__, *FRONTEND_CODE)
+    stem = fingerprint(depends_on, __file__, colouring, corpus, *FRONTEND_CODE)
     folder.mkdir(parents=True, exist_ok=True)
     pools = [_Pool(music, music.label, groups[0], 0)]
     if other is not None and groups[1] is not None:

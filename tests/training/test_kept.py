@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,7 +20,6 @@ from tests.training.test_train import SMALL, small
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import ModuleType
 
 
 def test_a_fingerprint_follows_values_and_code(tmp_path: Path) -> None:
@@ -28,6 +28,9 @@ def test_a_fingerprint_follows_values_and_code(tmp_path: Path) -> None:
     one = fingerprint(["x", {"y": 0.5}], code)
     assert len(one) == 24
     assert fingerprint(["x", {"y": 0.5}], str(code)) == one
+    module = ModuleType("code")
+    module.__file__ = str(code)
+    assert fingerprint(["x", {"y": 0.5}], module) == one
     assert fingerprint(["x", {"y": 0.25}], code) != one
     assert fingerprint(["x", {"y": 0.5}]) != one
     code.write_text("a = 2")
